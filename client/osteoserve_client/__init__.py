@@ -1,0 +1,1 @@
+"""Client of the Osteoserve preprocessing service, and the ``osteoserve`` command."""

@@ -1,0 +1,1 @@
+"""The wire contract: the proto, its generated stubs, and the framing that both ends share."""
