@@ -1,1 +1,1 @@
-"""(package docstring)"""
+"""Asking Triton: what a model is, and what it answers."""
