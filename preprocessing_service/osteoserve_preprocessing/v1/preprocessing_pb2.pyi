@@ -220,18 +220,20 @@ class PreprocessingReport(_message.Message):
     def __init__(self, stretcher: _Optional[_Union[StretcherReport, _Mapping]] = ..., window_hu: _Optional[_Iterable[float]] = ..., normalisation: _Optional[_Union[Normalisation, str]] = ..., clip_first: _Optional[int] = ..., clip_end: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SegmentReport(_message.Message):
-    __slots__ = ("model", "preprocessing", "labels", "stages", "input_sha256")
+    __slots__ = ("model", "preprocessing", "labels", "stages", "input_sha256", "service_version")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     INPUT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
     model: Model
     preprocessing: PreprocessingReport
     labels: _containers.RepeatedCompositeFieldContainer[LabelMeasure]
     stages: _containers.RepeatedCompositeFieldContainer[StageTime]
     input_sha256: bytes
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[PreprocessingReport, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelMeasure, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ...) -> None: ...
+    service_version: str
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[PreprocessingReport, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelMeasure, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ...) -> None: ...
 
 class StageTime(_message.Message):
     __slots__ = ("stage", "seconds")
@@ -284,7 +286,7 @@ class Label(_message.Message):
     def __init__(self, value: _Optional[int] = ..., name: _Optional[str] = ..., category: _Optional[_Union[Code, _Mapping]] = ..., type: _Optional[_Union[Code, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "modality", "labels", "window_hu", "normalisation", "pixel_spacing_mm", "pixel_spacing_range_mm", "digest", "precision", "ready")
+    __slots__ = ("name", "version", "modality", "labels", "window_hu", "normalisation", "pixel_spacing_mm", "pixel_spacing_range_mm", "digest", "precision", "ready", "input", "output", "size_multiple", "max_batch")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MODALITY_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +298,10 @@ class Model(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_MULTIPLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     modality: Modality
@@ -307,7 +313,11 @@ class Model(_message.Message):
     digest: str
     precision: str
     ready: bool
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., modality: _Optional[_Union[Modality, str]] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., window_hu: _Optional[_Iterable[float]] = ..., normalisation: _Optional[_Union[Normalisation, str]] = ..., pixel_spacing_mm: _Optional[float] = ..., pixel_spacing_range_mm: _Optional[_Iterable[float]] = ..., digest: _Optional[str] = ..., precision: _Optional[str] = ..., ready: _Optional[bool] = ...) -> None: ...
+    input: str
+    output: str
+    size_multiple: int
+    max_batch: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., modality: _Optional[_Union[Modality, str]] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., window_hu: _Optional[_Iterable[float]] = ..., normalisation: _Optional[_Union[Normalisation, str]] = ..., pixel_spacing_mm: _Optional[float] = ..., pixel_spacing_range_mm: _Optional[_Iterable[float]] = ..., digest: _Optional[str] = ..., precision: _Optional[str] = ..., ready: _Optional[bool] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., size_multiple: _Optional[int] = ..., max_batch: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,6 @@
+"""The gRPC client of the preprocessing service."""
+
+from osteoserve_client.service.client import PreprocessedVolume, ServiceClient
+from osteoserve_client.service.options import preprocessing_options
+
+__all__ = ["PreprocessedVolume", "ServiceClient", "preprocessing_options"]

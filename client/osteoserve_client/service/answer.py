@@ -1,0 +1,77 @@
+"""Takes an answer's stream apart, and accepts it only whole and for the grid that was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from osteoserve_preprocessing.errors import UploadError
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
+from osteoserve_preprocessing.v1.framing import Receiver
+
+from osteoserve_client.errors import ServiceError
+
+OnProgress = Callable[[pb.Progress], None]
+
+
+class Answer:
+    """One answer while it arrives: progress, header, chunks, trailer, in that order.
+
+    Args:
+        geometry: The request's; an answer on any other grid is refused.
+        arrays: How many uint8 arrays of that shape the answer holds, one after the other.
+        on_progress: Called with every progress message.
+    """
+
+    def __init__(self, geometry: pb.Geometry, arrays: int, on_progress: OnProgress | None) -> None:
+        self._geometry = geometry
+        self._shape = (arrays, geometry.slices, geometry.rows, geometry.columns)
+        self._on_progress = on_progress
+        self._receiver: Receiver | None = None
+        self._report: Any = None
+        self._arrays: npt.NDArray[np.uint8] | None = None
+
+    def take(self, responses: Iterable[Any]) -> tuple[npt.NDArray[np.uint8], Any]:
+        """Read the stream to its end.
+
+        Returns:
+            (arrays, Z, Y, X) uint8, and the header's report.
+
+        Raises:
+            ServiceError: The stream is not whole, broke the protocol, or is about another grid.
+        """
+        for response in responses:
+            self._take_one(response)
+        if self._arrays is None:
+            raise ServiceError("the service's answer ended before its trailer")
+        return self._arrays, self._report
+
+    def _take_one(self, response: Any) -> None:
+        kind = response.WhichOneof("payload")
+        if kind == "progress" and self._receiver is None:
+            if self._on_progress:
+                self._on_progress(response.progress)
+        elif kind == "header" and self._receiver is None:
+            self._begin(response.header)
+        elif kind == "chunk" and self._receiver is not None and self._arrays is None:
+            self._checked(self._receiver.add, response.chunk)
+        elif kind == "trailer" and self._receiver is not None and self._arrays is None:
+            received = self._checked(self._receiver.finish, response.trailer)
+            self._arrays = received.reshape(self._shape)
+        else:
+            raise ServiceError(f"the service's answer broke the protocol: unexpected {kind}")
+
+    def _begin(self, header: Any) -> None:
+        if header.geometry != self._geometry:
+            raise ServiceError("the service answered on another grid than that of the request")
+        self._report = header.report
+        self._receiver = Receiver(int(np.prod(self._shape, dtype=np.int64)))
+
+    @staticmethod
+    def _checked(step: Callable[[Any], Any], payload: Any) -> Any:
+        try:
+            return step(payload)
+        except UploadError as error:
+            raise ServiceError(f"the service's answer is damaged: {error}") from error

@@ -1,0 +1,239 @@
+"""The service's calls as Python functions: a volume in, arrays and a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from osteoserve_preprocessing.geometry import Volume
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
+from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
+from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
+
+from osteoserve_client.errors import ServiceError, ServiceUnavailableError
+from osteoserve_client.service.answer import Answer, OnProgress
+from osteoserve_client.service.faults import attempt
+
+#: A dead peer is noticed within half a minute even while nothing is sent.
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_receive_message_length", 4 << 20),
+    # Retries are decided in faults.py; the library's own would hide them.
+    ("grpc.enable_retries", 0),
+)
+
+#: How often readiness is asked for, seconds.
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class PreprocessedVolume:
+    """What the network would see, on the grid of the request.
+
+    Args:
+        slices: (Z, Y, X) uint8, 0..255: windowed and normalised.
+        stretcher_mask: (Z, Y, X) bool: what was taken for stretcher.
+        report: What was done.
+    """
+
+    slices: npt.NDArray[np.uint8]
+    stretcher_mask: npt.NDArray[np.bool_]
+    report: pb.PreprocessingReport
+
+
+class ServiceClient:
+    """A connection to one service; a context manager.
+
+    A call that finds the service unavailable is tried twice more; every other error is raised
+    at once, as one of `osteoserve_client.errors`.
+
+    Args:
+        address: "HOST:PORT".
+        timeout_s: Longest that one call may take, waiting for a free place included.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 900.0) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._stub: Any = PreprocessingServiceStub(self._channel)
+        self._health: Any = health_pb2_grpc.HealthStub(self._channel)
+
+    def __enter__(self) -> ServiceClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls that still run are cancelled."""
+        self._channel.close()
+
+    def segment(
+        self,
+        volume: Volume,
+        *,
+        model: str,
+        options: pb.PreprocessingOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], pb.SegmentReport]:
+        """Have a CT volume segmented.
+
+        Args:
+            volume: In any orientation.
+            model: Name of a model that the service serves.
+            options: See `preprocessing_options`; None takes the defaults.
+            on_progress: Called with every progress message, in the caller's thread.
+
+        Returns:
+            labels: (Z, Y, X) uint8 on exactly the grid of ``volume``; 0 is background, the
+                others are in ``report.model.labels``.
+            report: Model, what was done, measures of every label, times.
+
+        Raises:
+            ServiceUnavailableError: No service answers (`ServiceBusyError`: it is full).
+            ServiceRefusedError: The volume, the model or an option is not acceptable.
+            ServiceError: The service failed, or its answer is not whole or not sound.
+        """
+        header = pb.SegmentHeader(volume=_header(volume), options=options, model=model)
+        upload = _Upload(volume, pb.SegmentRequest, header)
+        (labels,), report = self._stream(self._stub.Segment, upload, 1, on_progress)
+        if report.input_sha256 != upload.sha256:
+            raise ServiceError("the service's answer is about another volume than was sent")
+        known = {0, *(label.value for label in report.model.labels)}
+        if not set(np.flatnonzero(np.bincount(labels.ravel()))) <= known:
+            raise ServiceError(f"the answer holds labels that {model} does not declare")
+        return labels, report
+
+    def preprocess(
+        self,
+        volume: Volume,
+        *,
+        model: str = "",
+        options: pb.PreprocessingOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> PreprocessedVolume:
+        """Have a CT volume preprocessed only.
+
+        Args:
+            volume: In any orientation.
+            model: Whose window and normalisation to use; where empty, 0..300 HU.
+            options: See `preprocessing_options`; None takes the defaults.
+            on_progress: Called with every progress message, in the caller's thread.
+
+        Raises:
+            OsteoserveError: As `segment`.
+        """
+        header = pb.PreprocessHeader(volume=_header(volume), options=options, model=model)
+        upload = _Upload(volume, pb.PreprocessRequest, header)
+        (slices, mask), report = self._stream(self._stub.Preprocess, upload, 2, on_progress)
+        return PreprocessedVolume(slices, mask.astype(bool), report)
+
+    def models(self) -> tuple[pb.Model, ...]:
+        """What the service serves now.
+
+        Raises:
+            OsteoserveError: As `segment`.
+        """
+        return tuple(self._unary(self._stub.ListModels, pb.ListModelsRequest()).models)
+
+    def model(self, name: str) -> pb.Model:
+        """One model of those.
+
+        Raises:
+            ServiceRefusedError: There is none of that name.
+            OsteoserveError: As `segment`.
+        """
+        answer: pb.GetModelResponse = self._unary(
+            self._stub.GetModel, pb.GetModelRequest(name=name)
+        )
+        return answer.model
+
+    def wait_ready(self, timeout_s: float, *, service: str = "") -> None:
+        """Wait until the service says that it can segment.
+
+        Args:
+            timeout_s: Longest to wait.
+            service: Name of one model; where empty, the service as a whole.
+
+        Raises:
+            ServiceUnavailableError: It was not ready in time.
+        """
+        deadline = monotonic() + timeout_s
+        while not self._serving(service):
+            if monotonic() >= deadline:
+                raise ServiceUnavailableError(
+                    f"the service at {self.address} was not ready within {timeout_s:g} s"
+                )
+            sleep(POLL_S)
+
+    def _serving(self, service: str) -> bool:
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            answer = self._health.Check(request, timeout=5.0)
+        except grpc.RpcError:
+            # Not there yet, or not yet known by that name: the caller goes on asking until its
+            # time is up.
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _unary(self, method: Any, request: Any) -> Any:
+        return attempt(lambda: method(request, timeout=self._timeout_s), self.address)
+
+    def _stream(
+        self, method: Any, upload: _Upload, arrays: int, on_progress: OnProgress | None
+    ) -> tuple[npt.NDArray[np.uint8], Any]:
+        def once() -> tuple[npt.NDArray[np.uint8], Any]:
+            call = method(iter(upload), timeout=self._timeout_s)
+            try:
+                return Answer(upload.geometry, arrays, on_progress).take(call)
+            finally:
+                # Without this an interrupted caller would leave the service at work.
+                call.cancel()
+
+        return attempt(once, self.address)
+
+
+class _Upload:
+    """The messages of one request; every iteration starts anew, so a call can be repeated."""
+
+    def __init__(self, volume: Volume, request: Any, header: Any) -> None:
+        self._volume = volume
+        self._request = request
+        self._header = header
+        self.sha256 = b""
+
+    @property
+    def geometry(self) -> pb.Geometry:
+        geometry: pb.Geometry = self._header.volume.geometry
+        return geometry
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self._request(header=self._header)
+        for frame in frames(self._volume.voxels):
+            if isinstance(frame, bytes):
+                yield self._request(chunk=frame)
+            else:
+                self.sha256 = frame.sha256
+                yield self._request(trailer=frame)
+
+
+def _header(volume: Volume) -> pb.VolumeHeader:
+    return pb.VolumeHeader(
+        geometry=geometry_to_message(volume.geometry),
+        element_type=pb.ELEMENT_TYPE_INT16,
+        modality=pb.MODALITY_CT,
+    )
