@@ -1,0 +1,89 @@
+"""From a canonical CT volume to the grey values that a network sees, in the paper's order.
+
+Stretcher removal, threshold to the window, optional axial clipping, normalisation
+(Milara 2024, "CT Preprocessing").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_preprocessing.core.hounsfield import check_hounsfield
+from osteoserve_preprocessing.core.intensity import normalise
+from osteoserve_preprocessing.core.options import (
+    Normalisation,
+    PreprocessingOptions,
+    Window,
+)
+from osteoserve_preprocessing.core.orientation import canonical_orientation
+from osteoserve_preprocessing.core.stretcher import StretcherReport, find_stretcher
+from osteoserve_preprocessing.errors import GeometryError, OptionError
+from osteoserve_preprocessing.geometry import Geometry, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """A volume as the network sees it, and what was done to it.
+
+    Args:
+        slices: (Z, Y, X) uint8, grey values 0..255, canonical; 0 in slices outside ``clip``.
+        stretcher_mask: (Z, Y, X) bool, canonical; true where a voxel was set to 0 HU.
+        geometry: The canonical grid.
+        clip: Indices of the slices that were kept, counted from the feet.
+        stretcher: What was removed as stretcher.
+        window: Range of HU that ``slices`` show.
+        normalisation: Which HU became 0 and 255.
+        warnings: What a reader of the mask should know; each one line.
+    """
+
+    slices: npt.NDArray[np.uint8]
+    stretcher_mask: npt.NDArray[np.bool_]
+    geometry: Geometry
+    clip: range
+    stretcher: StretcherReport
+    window: Window
+    normalisation: Normalisation
+    warnings: tuple[str, ...]
+
+
+def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
+    """Prepare a volume for the network.
+
+    Args:
+        volume: Canonical (``canonical_orientation(...).volume(...)`` makes it so).
+        options: What to do.
+
+    Returns:
+        Grey values, stretcher mask, and what was done.
+
+    Raises:
+        GeometryError: The volume is not canonical.
+        VoxelError: Its values cannot be HU.
+    """
+    if not canonical_orientation(volume.geometry).is_identity:
+        raise GeometryError("preprocessing needs a canonical volume: left, back, head")
+    check_hounsfield(volume.voxels)
+    if options.clip_femur_to_head:
+        raise OptionError("clip_femur_to_head is not available")
+    stretcher = find_stretcher(volume, options.stretcher)
+    clip = range(volume.geometry.shape[0])
+    slices = normalise(
+        volume.voxels,
+        stretcher.mask,
+        window=options.window,
+        normalisation=options.normalisation,
+        kept=clip,
+    )
+    return Preprocessed(
+        slices=slices,
+        stretcher_mask=stretcher.mask,
+        geometry=volume.geometry,
+        clip=clip,
+        stretcher=stretcher.report,
+        window=options.window,
+        normalisation=options.normalisation,
+        warnings=(),
+    )

@@ -1,0 +1,212 @@
+"""Between a study's pixels and the matrix that a network sees.
+
+A network is trained at one pixel spacing. Studies near it go in as they are, only padded;
+others are resampled, and their labels come back by majority over the area of each pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from osteoserve_preprocessing.errors import GeometryError, OptionError
+from osteoserve_preprocessing.geometry import Geometry
+
+#: Relative difference of row and column spacing up to which pixels count as square.
+SQUARE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class InPlaneSampling:
+    """How axial slices become the network's input, and its labels become the study's.
+
+    Both grids share the outer edge of their first pixel; centres lie half a pixel inside it, so
+    the centre of network pixel ``n`` lies ``(n + 0.5) * network_mm`` from the study's edge.
+
+    Args:
+        shape: (Y, X) of the study's slices.
+        spacing_mm: (y, x) of the study's pixels, mm.
+        network_mm: (y, x) of the network's pixels, mm; equal to ``spacing_mm`` where nothing is
+            resampled.
+        size_multiple: Height and width of the matrix are multiples of this.
+    """
+
+    shape: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    network_mm: tuple[float, float]
+    size_multiple: int
+
+    @property
+    def resamples(self) -> bool:
+        """Whether pixels are interpolated; otherwise slices are padded only."""
+        return self.network_mm != self.spacing_mm
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """(rows, columns) of the network's pixels that the study covers, before padding."""
+        rows, columns = (
+            size if new == old else max(1, int(np.ceil(round(size * old / new, 6))))
+            for size, old, new in zip(self.shape, self.spacing_mm, self.network_mm, strict=True)
+        )
+        return rows, columns
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """(H, W) that the network sees."""
+        height, width = (-(-n // self.size_multiple) * self.size_multiple for n in self.covered)
+        return height, width
+
+    def forward(self, slices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Bring slices to the network's matrix.
+
+        Args:
+            slices: (N, Y, X) uint8, grey values.
+
+        Returns:
+            (N, H, W) uint8; interpolated linearly where pixels get smaller, averaged over their
+            area where they get larger, rounded half up; 0 below and to the right of the study.
+        """
+        self._check(slices, self.shape)
+        rows, columns = self.covered
+        out = np.zeros((len(slices), *self.matrix), dtype=np.uint8)
+        if not self.resamples:
+            out[:, :rows, :columns] = slices
+            return out
+        down, across = self._to_network
+        for n, slice_ in enumerate(slices):
+            grey = _separable(down, across, slice_.astype(np.float32))
+            out[n, :rows, :columns] = np.floor(grey + 0.5)
+        return out
+
+    def backward(self, labels: npt.NDArray[np.uint8], label_count: int) -> npt.NDArray[np.uint8]:
+        """Bring labels back to the study's pixels.
+
+        Args:
+            labels: (N, H, W) uint8, 0 background, 1..label_count.
+            label_count: The highest value that a label can have.
+
+        Returns:
+            (N, Y, X) uint8. A pixel gets the label that has the largest share of it, where tied
+            the lower one; background only where its share is the largest alone. So with one
+            label a pixel is labelled from a share of one half on.
+
+        Raises:
+            OptionError: A label is above ``label_count``.
+        """
+        self._check(labels, self.matrix)
+        if labels.size and int(labels.max()) > label_count:
+            raise OptionError(f"label {int(labels.max())} in a map of {label_count} labels")
+        rows, columns = self.covered
+        if not self.resamples:
+            return np.ascontiguousarray(labels[:, : self.shape[0], : self.shape[1]])
+        out = np.empty((len(labels), *self.shape), dtype=np.uint8)
+        for n, slice_ in enumerate(labels):
+            out[n] = self._majority(slice_[:rows, :columns])
+        return out
+
+    def _majority(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        down, across = self._to_study
+        best = np.zeros(self.shape, dtype=np.uint8)
+        largest = np.zeros(self.shape, dtype=np.float32)
+        background = np.ones(self.shape, dtype=np.float32)
+        for label in np.unique(labels[labels > 0]):
+            share = _separable(down, across, (labels == label).astype(np.float32))
+            # The weights sum to one only up to float32's rounding; a tie must stay a tie.
+            share = np.round(share, 4)
+            background -= share
+            best[share > largest] = label
+            np.maximum(largest, share, out=largest)
+        best[largest < np.round(background, 3)] = 0
+        return best
+
+    @cached_property
+    def _to_network(self) -> tuple[sparse.csr_array, sparse.csr_array]:
+        down, across = (
+            _weights(self.covered[a], self.network_mm[a], self.shape[a], self.spacing_mm[a])
+            for a in (0, 1)
+        )
+        return down, across
+
+    @cached_property
+    def _to_study(self) -> tuple[sparse.csr_array, sparse.csr_array]:
+        down, across = (
+            _weights(self.shape[a], self.spacing_mm[a], self.covered[a], self.network_mm[a])
+            for a in (0, 1)
+        )
+        return down, across
+
+    @staticmethod
+    def _check(array: npt.NDArray[np.uint8], shape: tuple[int, int]) -> None:
+        if array.ndim != 3 or array.shape[1:] != shape or array.dtype != np.uint8:
+            raise GeometryError(
+                f"expected uint8 slices of {shape}, not {array.dtype} of {array.shape}"
+            )
+
+
+def in_plane_sampling(
+    geometry: Geometry, *, nominal_mm: float, range_mm: tuple[float, float], size_multiple: int
+) -> InPlaneSampling:
+    """Choose between padding alone and resampling.
+
+    Args:
+        geometry: Canonical grid of the study.
+        nominal_mm: Pixel spacing that the network was trained at.
+        range_mm: (smallest, largest) pixel spacing that it takes as it is.
+        size_multiple: Height and width of the matrix are multiples of this.
+
+    Returns:
+        Padding alone where the study's pixels are square (to 1 %) and inside the range, else
+        resampling of both axes to ``nominal_mm``.
+
+    Raises:
+        OptionError: The numbers are not positive, or the range does not hold ``nominal_mm``.
+    """
+    smallest, largest = range_mm
+    if not 0 < smallest <= nominal_mm <= largest or size_multiple < 1:
+        raise OptionError(
+            f"pixel spacing {nominal_mm} mm, range {range_mm} mm and size multiple "
+            f"{size_multiple} are no sampling"
+        )
+    _, *shape = geometry.shape
+    y, x = geometry.spacing[1:]
+    fits = smallest <= min(y, x) and max(y, x) <= largest and abs(y - x) <= SQUARE_TOLERANCE * x
+    network = (y, x) if fits else (nominal_mm, nominal_mm)
+    return InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple)
+
+
+def _separable(
+    down: sparse.csr_array, across: sparse.csr_array, image: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    resampled: npt.NDArray[np.float32] = (across @ (down @ image).T).T
+    return resampled
+
+
+def _weights(new: int, new_mm: float, old: int, old_mm: float) -> sparse.csr_array:
+    """(new, old) float32 weights of one axis; each row sums to 1."""
+    weights = (
+        _area(new, new_mm, old, old_mm) if new_mm > old_mm else _linear(new, new_mm, old, old_mm)
+    )
+    total = weights.sum(axis=1)
+    return sparse.csr_array(weights / total[:, None], dtype=np.float32)
+
+
+def _area(new: int, new_mm: float, old: int, old_mm: float) -> npt.NDArray[np.float64]:
+    """Length that each old pixel covers of each new one."""
+    edges, old_edges = np.arange(new + 1) * new_mm, np.arange(old + 1) * old_mm
+    left = np.maximum(edges[:-1, None], old_edges[None, :-1])
+    right = np.minimum(edges[1:, None], old_edges[None, 1:])
+    covered: npt.NDArray[np.float64] = np.maximum(right - left, 0.0)
+    return covered
+
+
+def _linear(new: int, new_mm: float, old: int, old_mm: float) -> npt.NDArray[np.float64]:
+    """Linear interpolation at each new centre; outside the outermost old centres, the nearest."""
+    centres = (np.arange(new) + 0.5) * new_mm / old_mm - 0.5
+    centres = np.clip(centres, 0.0, old - 1.0)
+    distance = np.abs(centres[:, None] - np.arange(old)[None, :])
+    weights: npt.NDArray[np.float64] = np.maximum(1.0 - distance, 0.0)
+    return weights
