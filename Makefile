@@ -1,0 +1,67 @@
+# One command for each habit. Everything happens in .venv; nothing outside the checkout is touched.
+
+PYTHON ?= python3
+OUT ?= demo-output
+SLICES ?= 120
+STUDY ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-quick lint format stubs serve doctor clean
+
+demo: .venv/.demo ## A study in, its skeleton out: a phantom, or STUDY=<folder or file>
+ifeq ($(strip $(STUDY)),)
+	@$(BIN)/osteoserve phantom ct -o $(OUT)/phantom --slices $(SLICES) --labels
+	@$(BIN)/osteoserve segment $(OUT)/phantom/dicom -o $(OUT)/result
+else
+	@$(BIN)/osteoserve segment "$(STUDY)" -o $(OUT)/result
+endif
+
+test: .venv/.test ## Every test
+	@$(BIN)/python -m pytest
+
+test-quick: .venv/.test ## The tests that take no more than seconds each
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/.test ## Style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/.test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+stubs: .venv/.test ## Generate the gRPC stubs again after a change of the proto
+	@cd preprocessing_service && ../$(BIN)/python -m grpc_tools.protoc -I . --python_out=. \
+	    --grpc_python_out=. --pyi_out=. osteoserve_preprocessing/v1/preprocessing.proto
+
+serve: .venv/.demo
+	@$(BIN)/osteoserve serve
+
+doctor: .venv/.demo
+	@$(BIN)/osteoserve doctor
+
+clean:
+	rm -rf .venv $(OUT)
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
+	    || { echo "Osteoserve needs Python 3.10 to 3.13: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# What runs: client, service and embedded Triton. No torch.
+.venv/.demo: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing into .venv (a minute or two, once)"
+	@$(PIP) --editable '.[service]'
+	@touch $@
+
+# What the tests need beside it, torch for the export toolchain among it.
+.venv/.test: .venv/.demo
+	@echo "Installing what the tests need"
+	@$(PIP) --editable '.[service,export,test,lint]'
+	@touch $@

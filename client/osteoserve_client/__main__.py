@@ -1,0 +1,5 @@
+"""``python -m osteoserve_client`` is the ``osteoserve`` command."""
+
+from osteoserve_client.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""``osteoserve phantom``: synthetic studies with their true label maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def phantom() -> None:
+    """Make a synthetic study, and on request its true label map."""
+
+
+@phantom.command()
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the study; made where it does not exist.",
+)
+@click.option("--slices", type=click.IntRange(1, 2000), default=120, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which body.")
+@click.option("--labels", is_flag=True, help="Write the true label map too.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON document.")
+def ct(output: Path, slices: int, seed: int, labels: bool, as_json: bool) -> None:
+    """Make a whole-body CT: DIR/dicom, and with --labels DIR/labels.nii.gz.
+
+    The same options give the same files, bit for bit.
+    """
+    from osteoserve_client.phantom import make_ct_phantom, write_dicom_study, write_label_map
+
+    made = make_ct_phantom(slices=slices, seed=seed)
+    folder = output / "dicom"
+    write_dicom_study(made, folder)
+    written = {"dicom": str(folder)}
+    if labels:
+        written["labels"] = str(write_label_map(made, output / "labels.nii.gz"))
+    if as_json:
+        click.echo(json.dumps(written | {"slices": slices, "seed": seed}))
+        return
+    for path in written.values():
+        click.echo(path)
