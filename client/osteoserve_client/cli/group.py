@@ -95,7 +95,8 @@ def main() -> NoReturn:
     except OsteoserveError as error:
         _say(str(error))
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last resort: a line, not a traceback
+    except Exception as error:
+        # The last resort: a line, not a traceback.
         if os.environ.get("OSTEOSERVE_TRACEBACK"):
             raise
         # The text of an unforeseen error may hold a patient's data; its type cannot.

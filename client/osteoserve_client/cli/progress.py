@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 #: Called with a step's name and how many of how many slices of it are done.
 Advance = Callable[[str, int, int], None]
 
@@ -15,6 +12,15 @@ Advance = Callable[[str, int, int], None]
 @contextmanager
 def progress_bars() -> Iterator[Advance]:
     """Yield a function that draws one bar for each step that it is told of."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<14}"),
