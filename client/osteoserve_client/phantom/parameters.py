@@ -93,11 +93,11 @@ def draw_parameters(seed: int) -> PhantomParameters:
     low, high = {"none": (0, 1), "arterial": (230, 420), "portal": (120, 210), "late": (60, 120)}[
         contrast
     ]
-    girth = float(rng.normal(1.0, 0.08).clip(0.85, 1.22))
+    girth = float(np.clip(rng.normal(1.0, 0.08), 0.85, 1.22))
     return PhantomParameters(
         seed=seed,
-        stature_mm=float(rng.normal(1710, 85).clip(1500, 1960)),
-        frame=float(rng.normal(1.0, 0.04).clip(0.9, 1.1)),
+        stature_mm=float(np.clip(rng.normal(1710, 85), 1500, 1960)),
+        frame=float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1)),
         girth=girth,
         fat_mm=float(np.clip(rng.normal(16 + 90 * (girth - 1), 6), 4, 45)),
         marrow_hu=float(rng.uniform(20, 250)),
