@@ -24,6 +24,10 @@ class UploadError(PreprocessingError, ValueError):
     """A stream broke the protocol: order, size, byte count or digest."""
 
 
+class StreamTimeoutError(PreprocessingError, TimeoutError):
+    """The other end sent, or took, nothing for longer than is allowed."""
+
+
 class ModelError(PreprocessingError):
     """Root of errors about a served model."""
 

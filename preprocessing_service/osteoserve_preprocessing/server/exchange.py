@@ -1,0 +1,165 @@
+"""What the RPC methods and the pipeline exchange: no protobuf, no gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_preprocessing.core import (
+    LabelMeasure,
+    Normalisation,
+    Preprocessed,
+    StretcherMethod,
+    StretcherReport,
+    Window,
+)
+from osteoserve_preprocessing.geometry import Geometry, Volume
+from osteoserve_preprocessing.inference.contract import Modality, ModelContract
+from osteoserve_preprocessing.server.stages import StageTime
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VolumeRequest:
+    """What a header asks for.
+
+    Args:
+        geometry: Grid of the volume to come, any orientation.
+        modality: What the caller says it is.
+        model: Name of the model; empty where only preprocessing is asked for with the default
+            window.
+        stretcher: How the table is found.
+        normalisation: None takes what the model was trained with.
+        clip_femur_to_head: Whether to leave out slices below the femur and of the head.
+    """
+
+    geometry: Geometry
+    modality: Modality
+    model: str
+    stretcher: StretcherMethod
+    normalisation: Normalisation | None
+    clip_femur_to_head: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """A whole upload.
+
+    Args:
+        volume: As it was sent, on the grid of the request.
+        sha256: Digest of its bytes, 32 bytes.
+    """
+
+    volume: Volume
+    sha256: bytes
+
+
+class Stage(Enum):
+    """What a call is doing."""
+
+    QUEUED = auto()
+    RECEIVING = auto()
+    PREPROCESSING = auto()
+    INFERENCE = auto()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a call has come.
+
+    Args:
+        stage: What it is doing.
+        done: Slices done.
+        total: Of how many.
+    """
+
+    stage: Stage
+    done: int
+    total: int
+
+
+#: Tells the caller how far its call has come.
+Tell = Callable[[Progress], Awaitable[None]]
+
+
+class Upload(Protocol):
+    """The rest of a request's stream, after its header."""
+
+    async def receive(self, geometry: Geometry, tell: Tell) -> Received:
+        """Take the chunks and the trailer; refuses an upload that is not whole."""
+
+
+@dataclass(frozen=True)
+class PreprocessingSummary:
+    """What preprocessing did, without its arrays.
+
+    Args:
+        stretcher: What was removed as stretcher.
+        window: Range of HU that the network saw.
+        normalisation: Which HU became 0 and 255.
+        clip: Slices that were kept, counted from the feet.
+        warnings: One line each.
+    """
+
+    stretcher: StretcherReport
+    window: Window
+    normalisation: Normalisation
+    clip: range
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, preprocessed: Preprocessed, warnings: tuple[str, ...]) -> PreprocessingSummary:
+        """The summary of a result, with the caller's further warnings."""
+        return cls(
+            stretcher=preprocessed.stretcher,
+            window=preprocessed.window,
+            normalisation=preprocessed.normalisation,
+            clip=preprocessed.clip,
+            warnings=(*preprocessed.warnings, *warnings),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PreprocessedAnswer:
+    """Answer to Preprocess, on the grid of the request.
+
+    Args:
+        geometry: That grid.
+        slices: (Z, Y, X) uint8, 0..255: windowed and normalised.
+        stretcher_mask: (Z, Y, X) bool.
+        summary: What was done.
+    """
+
+    geometry: Geometry
+    slices: npt.NDArray[np.uint8]
+    stretcher_mask: npt.NDArray[np.bool_]
+    summary: PreprocessingSummary
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SegmentedAnswer:
+    """Answer to Segment, on the grid of the request.
+
+    Args:
+        geometry: That grid.
+        labels: (Z, Y, X) uint8, 0 background.
+        contract: The model that answered.
+        summary: What preprocessing did.
+        measures: One per label of the model.
+        stages: Wall times.
+        input_sha256: Digest of the voxels as received, 32 bytes.
+        service_version: Which service answered.
+    """
+
+    geometry: Geometry
+    labels: npt.NDArray[np.uint8]
+    contract: ModelContract
+    summary: PreprocessingSummary
+    measures: tuple[LabelMeasure, ...]
+    stages: tuple[StageTime, ...]
+    input_sha256: bytes
+    service_version: str

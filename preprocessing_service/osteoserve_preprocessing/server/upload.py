@@ -1,0 +1,88 @@
+"""Puts an upload together from the messages of a stream, with patience that ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
+from osteoserve_preprocessing.geometry import Geometry, Volume
+from osteoserve_preprocessing.server.exchange import Progress, Received, Stage, Tell
+from osteoserve_preprocessing.server.limits import VOXEL_BYTES, Limits
+from osteoserve_preprocessing.v1.framing import Receiver
+
+#: How many bytes arrive between two words of progress.
+PROGRESS_BYTES = 16 << 20
+
+
+class StreamUpload:
+    """One request's stream.
+
+    Args:
+        read: Awaits the next message; None at the end of the stream.
+        limits: Patience.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Any]],
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._read = read
+        self._limits = limits
+        self._clock = clock
+
+    async def header(self) -> Any:
+        """The first message.
+
+        Raises:
+            UploadError: There is none.
+            StreamTimeoutError: It did not come in time.
+        """
+        return await self._next(self._limits.idle_s)
+
+    async def receive(self, geometry: Geometry, tell: Tell) -> Received:
+        """Take the chunks and the trailer.
+
+        Args:
+            geometry: What the header declares.
+            tell: Told how many whole slices have arrived, now and then.
+
+        Raises:
+            UploadError: The stream broke the protocol.
+            StreamTimeoutError: The sender fell silent, or took too long as a whole.
+        """
+        slices, rows, columns = geometry.shape
+        slice_bytes = rows * columns * VOXEL_BYTES
+        receiver = Receiver(slices * slice_bytes)
+        deadline, told = self._clock() + self._limits.upload_s, 0
+        await tell(Progress(Stage.RECEIVING, 0, slices))
+        while True:
+            message = await self._next(min(self._limits.idle_s, deadline - self._clock()))
+            kind = message.WhichOneof("payload")
+            if kind == "trailer":
+                break
+            if kind != "chunk":
+                raise UploadError(f"expected a chunk or the trailer, not {kind or 'nothing'}")
+            receiver.add(message.chunk)
+            if receiver.received_bytes - told >= PROGRESS_BYTES:
+                told = receiver.received_bytes
+                await tell(Progress(Stage.RECEIVING, told // slice_bytes, slices))
+        voxels = receiver.finish(message.trailer).view(np.dtype("<i2")).reshape(geometry.shape)
+        return Received(Volume(voxels.astype(np.int16, copy=False), geometry), receiver.sha256)
+
+    async def _next(self, patience_s: float) -> Any:
+        try:
+            message = await asyncio.wait_for(self._read(), max(0.0, patience_s))
+        except asyncio.TimeoutError as error:
+            raise StreamTimeoutError("the upload stalled, or took too long") from error
+        if message is None:
+            raise UploadError("the stream ended before its trailer")
+        return message
