@@ -6,7 +6,14 @@ import numpy as np
 
 from osteoserve_client.phantom.canvas import FAR, Array, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
-from osteoserve_client.phantom.shapes import Capsules, Profile, chain, ellipse, rounded_box
+from osteoserve_client.phantom.shapes import (
+    Capsules,
+    Profile,
+    chain,
+    ellipse,
+    ellipsoid,
+    rounded_box,
+)
 
 #: HU of soft tissues without contrast, as measured in clinical CT.
 SKIN_HU, FAT_HU, MUSCLE_HU = 15.0, -102.0, 52.0
@@ -48,8 +55,8 @@ HEAD = Profile(
 # Half-width, half-depth, x and y of the middle of the left leg.
 LEG = Profile(
     [
-        (0, 36, 70, 92, -60),
-        (40, 40, 105, 92, -55),
+        (0, 36, 100, 92, -46),
+        (40, 40, 110, 92, -46),
         (75, 40, 66, 90, -18),
         (95, 35, 44, 88, 6),
         (160, 35, 40, 86, 12),
@@ -67,19 +74,25 @@ LEG = Profile(
 CAVITY = Profile(
     [
         (868, 34, 40, 0),
-        (885, 52, 60, -2),
-        (930, 64, 72, -4),
-        (975, 86, 72, -18),
-        (1030, 116, 70, -24),
-        (1100, 124, 74, -18),
-        (1180, 122, 84, -4),
-        (1230, 120, 86, 0),
+        (885, 50, 58, -2),
+        (930, 62, 72, -6),
+        (975, 92, 78, -24),
+        (1030, 126, 84, -34),
+        (1100, 134, 88, -30),
+        (1180, 128, 92, -10),
+        (1230, 120, 90, -2),
     ]
 )
 
 
-def arm_path(arms: str) -> list[list[float]]:
+def arm_path(arms: str, spread_mm: float = 0.0) -> list[list[float]]:
     """Middle of the left arm: (x, y, z, radius of the skin) from the shoulder to the hand."""
+    path = _arm_path(arms)
+    away = np.clip([abs(z - path[0][2]) / 150 for _, _, z, _ in path], 0, 1) * spread_mm
+    return [[x + float(d), y, z, r] for (x, y, z, r), d in zip(path, away, strict=True)]
+
+
+def _arm_path(arms: str) -> list[list[float]]:
     if arms == "up":
         return [
             [172, 26, 1400, 52],
@@ -106,7 +119,9 @@ class Body:
     def __init__(self, parameters: PhantomParameters) -> None:
         self._girth = parameters.girth
         self._fat = parameters.fat_mm
-        self._arms = _both_sides(parameters.arms, 0.5 + 0.5 * parameters.girth)
+        self._wall_mm = 8.0 + 3.0 / parameters.muscle_fat
+        self._muscle_fat, self._breast = parameters.muscle_fat, parameters.breast_mm
+        self._arms = _both_sides(parameters)
 
     def paint(self, canvas: SliceCanvas) -> None:
         """Paint everything but organs and bones, and tell the canvas where the skin is."""
@@ -118,9 +133,29 @@ class Body:
             (self._head(canvas), 3.0),
         ):
             if distance is not None:
-                _layers(canvas, distance, fat)
+                _layers(canvas, distance, fat, self._muscle_fat)
                 np.minimum(canvas.outline, distance, out=canvas.outline)
+        self._breasts(canvas)
         self._cavity(canvas)
+
+    def _breasts(self, canvas: SliceCanvas) -> None:
+        """Fat with strands of gland, in front of the ribs; they fall to the sides."""
+        if self._breast <= 0:
+            return
+        for s in (-1.0, 1.0):
+            radii = (52 + 0.5 * self._breast, 22 + 0.6 * self._breast, 50 + 0.4 * self._breast)
+            found = ellipsoid(
+                canvas, (s * (78 + 0.3 * self._breast), -80, 1290), radii, degrees=-s * 22
+            )
+            if found is None:
+                continue
+            box, d = found
+            outside = canvas.coverage(-canvas.outline[box])
+            gland = 140 * np.clip(canvas.strands[box] - 0.4, 0, 1) * (d < -8)
+            hu = canvas.hu[box]
+            inside = np.where(d > -2, SKIN_HU, FAT_HU + gland)
+            hu += canvas.coverage(d) * outside * (inside - hu)
+            np.minimum(canvas.outline[box], d, out=canvas.outline[box])
 
     def _fat_at(self, canvas: SliceCanvas) -> Array:
         # Thick over belly and buttocks, thin over chest and neck, thickest at the sides.
@@ -142,13 +177,15 @@ class Body:
         # A stout belly grows forwards: the back stays on the table.
         a, grown = a * wide, b * wide
         cy -= 0.8 * (grown - b)
-        both = rounded_box(canvas.x, canvas.y - np.float32(cy), a, grown)
-        both += ellipse(canvas.x, canvas.y - np.float32(cy), a, grown)
-        if canvas.z < 830:
-            # The buttocks end where the legs part.
-            both = both / 2 + np.float32((830 - canvas.z) * 1.6)
-            return both
-        return both / 2
+        box = canvas.box(-a - 12, a + 12, cy - grown - 12, cy + grown + 12)
+        if box is None:
+            return None
+        x, y = canvas.x[box], canvas.y[box] - np.float32(cy)
+        # The buttocks end where the legs part.
+        end = np.float32(max(0.0, 830 - canvas.z) * 1.6)
+        trunk = np.full_like(canvas.hu, FAR)
+        trunk[box] = (rounded_box(x, y, a, grown) + ellipse(x, y, a, grown)) / 2 + end
+        return trunk
 
     def _legs(self, canvas: SliceCanvas) -> Array | None:
         if not -5 <= canvas.z <= 850:
@@ -185,11 +222,14 @@ class Body:
         if box is None:
             return
         x, y = canvas.x[box], canvas.y[box] - np.float32(cy)
-        distance = rounded_box(x, y, a * wide, b * wide)
+        # The wall of the belly: three sheets of muscle under the fat.
+        wall = canvas.outline[box] + self._fat_at(canvas)[box] + np.float32(self._wall_mm)
+        distance = np.maximum(rounded_box(x, y, a * wide, b * wide), wall)
+        canvas.peritoneum[box] = distance
         canvas.paint(box, distance, FAT_HU + 4 * canvas.strands[box])
 
 
-def _layers(canvas: SliceCanvas, distance: Array, fat_mm: float | Array) -> None:
+def _layers(canvas: SliceCanvas, distance: Array, fat_mm: float | Array, muscle_fat: float) -> None:
     """Skin, fat and muscle under one outline."""
     rows = np.flatnonzero((distance < 2).any(axis=1))
     columns = np.flatnonzero((distance < 2).any(axis=0))
@@ -201,17 +241,19 @@ def _layers(canvas: SliceCanvas, distance: Array, fat_mm: float | Array) -> None
     canvas.paint(box, d, SKIN_HU)
     canvas.paint(box, d + np.float32(1.8), FAT_HU + 6 * strands)
     # Septa in the fat, and fat between the muscles: the zero lines of a smooth noise.
-    planes = np.exp(-np.square(strands / np.float32(0.07)))
-    muscle = MUSCLE_HU + 5 * canvas.texture[box] - 95 * planes
+    planes = np.exp(-np.square(canvas.planes[box] / np.float32(0.055 + 0.03 * muscle_fat)))
+    within = 6 * muscle_fat * np.clip(canvas.texture[box], -3, 0.5)
+    muscle = MUSCLE_HU + 3 + within - 100 * planes
     canvas.paint(box, d + fat, muscle)
 
 
-def _both_sides(arms: str, width: float) -> Capsules:
-    if arms == "absent":
+def _both_sides(parameters: PhantomParameters) -> Capsules:
+    width = 0.5 + 0.5 * parameters.girth
+    if parameters.arms == "absent":
         # Only the caps of the shoulders: the arms were cut off by the reconstruction circle.
         path = [[170.0, 26.0, 1412.0, 46.0], [176.0, 27.0, 1385.0, 46.0]]
     else:
-        path = arm_path(arms)
+        path = arm_path(parameters.arms, parameters.arm_spread_mm)
     left = [[x, y, z, r * width] for x, y, z, r in path]
     right = [[-x, y, z, r] for x, y, z, r in left]
     return Capsules(chain(left) + chain(right))

@@ -115,12 +115,14 @@ class Bone:
         cortex_hu: HU of the shell.
         marrow_hu: HU inside.
         texture_hu: Standard deviation of the trabecular pattern.
+        dense_hu: How much denser the marrow is right under the shell.
     """
 
     cortex_mm: float
     cortex_hu: float
     marrow_hu: float
     texture_hu: float = 25.0
+    dense_hu: float = 90.0
 
 
 class SliceCanvas:
@@ -131,20 +133,23 @@ class SliceCanvas:
         x, y: (Y, X) float32 body coordinates of the pixels, nominal mm.
         hu: (Y, X) float32.
         outline: (Y, X) float32 signed distance to the skin, mm, negative inside.
+        peritoneum: (Y, X) float32 signed distance to the wall of the belly, mm, negative inside.
         bone: (Y, X) float32 0..1, the share of each pixel that is bone.
         texture: (Y, X) float32, smooth noise of unit variance that moves slowly with z.
-        strands: (Y, X) float32, coarser noise of unit variance, for fat planes and strands.
+        strands: (Y, X) float32, coarser noise of unit variance, for lumps and strands in fat.
+        planes: (Y, X) float32, the coarsest; fat stands between muscles where it is near 0.
     """
 
     def __init__(
-        self, frame: BodyFrame, z: float, hu: Array, texture: Array, strands: Array
+        self, frame: BodyFrame, z: float, hu: Array, tissue: tuple[Array, Array, Array]
     ) -> None:
         self.frame, self.z, self.pixel = frame, z, frame.pixel
         self.x, self.y = frame.coordinates(z)
         self.hu = hu
         self.bone = np.zeros_like(hu)
         self.outline = np.full_like(hu, FAR)
-        self.texture, self.strands = texture, strands
+        self.peritoneum = np.full_like(hu, FAR)
+        self.texture, self.strands, self.planes = tissue
         self._field = np.full_like(hu, FAR)
 
     def box(self, x0: float, x1: float, y0: float, y1: float) -> Box | None:
@@ -168,8 +173,12 @@ class SliceCanvas:
     def paint_bone(self, box: Box, distance: Array, bone: Bone) -> None:
         """Blend a bone into the inside of a surface, shell and marrow, and label it."""
         outer = self.coverage(distance)
-        inner = self.coverage(distance + np.float32(bone.cortex_mm))
-        marrow = bone.marrow_hu + bone.texture_hu * self.texture[box]
+        uneven = np.clip(1 + np.float32(0.22) * self.strands[box], 0.5, 1.6)
+        inner = self.coverage(distance + np.float32(bone.cortex_mm) * uneven)
+        # Trabeculae stand denser towards the shell.
+        depth = np.clip(-distance - np.float32(bone.cortex_mm), 0, 40)
+        dense = bone.dense_hu * np.exp(-depth / np.float32(4.0))
+        marrow = bone.marrow_hu + dense + bone.texture_hu * self.texture[box]
         hu = self.hu[box]
         hu += (outer - inner) * (bone.cortex_hu - hu) + inner * (marrow - hu)
         np.maximum(self.bone[box], outer, out=self.bone[box])

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
+from osteoserve_client.phantom.airways import Airways
 from osteoserve_client.phantom.body import Body
-from osteoserve_client.phantom.canvas import BodyFrame, SliceCanvas
+from osteoserve_client.phantom.canvas import Array, BodyFrame, SliceCanvas
+from osteoserve_client.phantom.foreign import ForeignBodies
 from osteoserve_client.phantom.head import Head
 from osteoserve_client.phantom.implants import Implants
 from osteoserve_client.phantom.limbs import Limbs
@@ -81,6 +83,7 @@ class PhantomScan:
         self._background = np.full((rows, columns), -1000, dtype=np.float32)
         table.paint(self._background)
         self._body, self._organs = Body(parameters), Organs(parameters)
+        self._airways, self._foreign = Airways(parameters), ForeignBodies(parameters)
         self._thorax, self._vessels = Thorax(parameters), Vessels(parameters)
         self._bones = (Spine(parameters), Pelvis(parameters), Limbs(parameters), Head(parameters))
         self._implants, self._surface = Implants(parameters), SurfaceObjects(parameters)
@@ -94,22 +97,41 @@ class PhantomScan:
         Returns:
             (Y, X) int16 HU, and (Y, X) uint8 label, 1 where bone fills half a pixel or more.
         """
-        texture, strands = self._tiles.tissue(z_mm)
+        heights = self._sampled_heights(z_mm)
+        painted = [self._paint(z) for z in heights]
+        hu, bone = painted[0][0].hu, painted[0][0].bone
+        for canvas, _ in painted[1:]:
+            hu += canvas.hu
+            bone += canvas.bone
+        hu /= len(painted)
+        metals = [metal for _, metal in painted if metal is not None]
+        label = bone >= 0.5 * len(painted)
+        label &= ~self._scanner.outside
+        image = self._scanner.acquire(hu, z_mm, metals[0] if metals else None)
+        return image, label.astype(np.uint8)
+
+    def _sampled_heights(self, z_mm: float) -> npt.NDArray[np.float64]:
+        """Where a slice of some thickness is sampled: at most 2.5 mm apart."""
+        thickness = self.parameters.slice_thickness_mm
+        count = max(1, int(np.ceil(thickness / 2.5)))
+        return z_mm + thickness * ((np.arange(count) + 0.5) / count - 0.5)
+
+    def _paint(self, z_mm: float) -> tuple[SliceCanvas, Array | None]:
+        """An ideal thin slice, and its coverage by metal."""
         canvas = SliceCanvas(
-            self._frame, z_mm / self.scale, self._background.copy(), texture, strands
+            self._frame, z_mm / self.scale, self._background.copy(), self._tiles.tissue(z_mm)
         )
         self._body.paint(canvas)
         self._surface.paint(canvas)
         self._thorax.paint_lungs(canvas)
         self._organs.paint(canvas)
         self._vessels.paint(canvas)
+        self._airways.paint(canvas)
+        self._foreign.paint(canvas)
         self._thorax.paint_bones(canvas)
         for bones in self._bones:
             bones.paint(canvas)
-        metal = self._implants.paint(canvas)
-        label = canvas.bone >= 0.5
-        label &= ~self._scanner.outside
-        return self._scanner.acquire(canvas.hu, z_mm, metal), label.astype(np.uint8)
+        return canvas, self._implants.paint(canvas)
 
 
 def make_ct_phantom(

@@ -68,7 +68,7 @@ class Head:
         floor = np.float32(1584) - np.float32(0.28) * np.clip(y + 20, -70, 60) - canvas.z
         shell = np.maximum(outside, 0.9 * floor)
         canvas.paint_bone(box, shell, self._vault)
-        inside = shell + np.float32(self._vault_mm)
+        inside = np.maximum(outside + np.float32(self._vault_mm), 0.9 * floor + np.float32(2.2))
         canvas.carve(box, inside, CSF_HU)
         gyri = BRAIN_HU - 22 * np.clip(np.abs(canvas.strands[box]) < 0.12, 0, 1)
         canvas.carve(box, inside + np.float32(2.0), gyri)

@@ -62,7 +62,7 @@ class Organs:
         sy = CURVE(z)[0]
         lumbar = float(np.interp(z, [1150, 1250], [1, 0]))
         a, b = 20 + 9 * lumbar, 13 + 8 * lumbar
-        muscle = [(27 + 9 * lumbar, sy + 38 + 6 * lumbar, a, b)] if 985 < z < 1470 else []
+        muscle = [(27 + 9 * lumbar, sy + 38 + 6 * lumbar, a, b)] if 985 < z < 1385 else []
         if z < 1165:
             x, y, a, b = PSOAS(z)
             muscle.append((x, y, a, b))
@@ -71,7 +71,7 @@ class Organs:
                 box = canvas.box(s * x - a, s * x + a, y - b, y + b)
                 if box is not None:
                     u, v = canvas.x[box] - np.float32(s * x), canvas.y[box] - np.float32(y)
-                    streak = -70 * np.exp(-np.square(canvas.strands[box] / np.float32(0.1)))
+                    streak = -70 * np.exp(-np.square(canvas.planes[box] / np.float32(0.1)))
                     inside = np.maximum(ellipse(u, v, a, b), canvas.outline[box] + 4)
                     canvas.paint(box, inside, MUSCLE_HU + 8 + streak)
 
@@ -90,6 +90,9 @@ class Organs:
                 box, d = found
                 d = np.maximum(d + 2.5 * canvas.strands[box], self._inside_cage(canvas, box))
                 canvas.paint(box, d, hu + 5 * canvas.texture[box])
+        gallbladder = ellipsoid(canvas, (-40 + self._shift[5, 0], -44, 1132), (13, 15, 26))
+        if gallbladder is not None:
+            canvas.paint(*gallbladder, 10.0)
         stomach = ellipsoid(canvas, (48 + self._shift[0, 0], -28, 1184), (44, 38, 46), degrees=25)
         if stomach is not None:
             self._bowel.fill(canvas, *stomach, content=25.0, level=-34.0)
@@ -162,7 +165,7 @@ class _Bowel:
                 path.append([*at, float(rng.uniform(9, 14))])
             content = float(rng.choice([20.0, 30.0, oral_hu or 25.0, -120.0]))
             loops.append(
-                (Capsules(chain(smooth_path(path, 3))), content, float(rng.uniform(-60, 20)))
+                (Capsules(chain(smooth_path(path, 3))), content, float(rng.uniform(-110, 0)))
             )
         wide = float(rng.uniform(15, 24))
         right = [(-88, 2, 1000, wide + 3), (-96, 14, 1060, wide), (-92, 0, 1120, wide)]
@@ -173,7 +176,7 @@ class _Bowel:
         for path in (right, across, left):
             content = float(rng.choice([30.0, 60.0, 1.4 * oral_hu + 30]))
             loops.append(
-                (Capsules(chain(smooth_path(path, 4))), content, float(rng.uniform(-75, 20)))
+                (Capsules(chain(smooth_path(path, 4))), content, float(rng.uniform(-95, 10)))
             )
         self._loops = loops
 
@@ -184,7 +187,8 @@ class _Bowel:
             taken = field.take()
             if taken is not None:
                 box, d = taken
-                self.fill(canvas, box, d + 1.5 * canvas.strands[box], content=content, level=level)
+                d = np.maximum(d + 1.5 * canvas.strands[box], canvas.peritoneum[box] + 1)
+                self.fill(canvas, box, d, content=content, level=level)
 
     def fill(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 #: Values of the options that are names.
 ARMS = ("down", "up", "absent")
 CONTRAST_PHASES = ("none", "arterial", "portal", "late")
-TABLES = ("two_shell", "curved", "flat", "none")
+TABLES = ("two_shell", "trapezoid", "curved", "flat", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class PhantomParameters:
         frame: Width of the skeleton relative to its height, about 1.
         girth: Scale of the soft outline outside the skeleton, about 1.
         fat_mm: Thickness of the fat under the skin of the belly.
+        muscle_fat: How much fat stands between and within the muscles, about 1.
+        breast_mm: How far the breasts stand out; 0 for none.
         marrow_hu: Trabecular bone of the vertebrae: 20 (osteoporosis) to 250 (young adult).
         cortex_hu: Compact bone of the long shafts.
         roll_deg: Rotation about the long axis.
@@ -33,15 +35,19 @@ class PhantomParameters:
         scoliosis_mm: Amplitude of the sideways curve of the spine.
         prone: The patient lies on the belly; the table is then at small y.
         arms: One of `ARMS`.
+        arm_spread_mm: How much further from the body the arms lie than usual.
         contrast: One of `CONTRAST_PHASES`.
         contrast_hu: Enhancement of the brightest vessels in that phase.
         oral_contrast_hu: Content of some bowel loops; 0 for none.
+        bolus_hu: Undiluted contrast in the vein of one arm, up to the upper vena cava; 0: none.
         plaque: Number of calcified plaques in the walls of the arteries.
+        calcifications: Number of stones, calcified nodes and clips.
         hip_implant: Side of a metal hip, "left", "right" or "none".
         spinal_screws: Pedicle screws in the lumbar spine.
         external_lines: Number of leads, tubes and buttons on the skin.
         table: One of `TABLES`.
         table_gap_mm: Mattress between the back and the table.
+        slice_thickness_mm: Over how much of z a slice averages; 0: an ideal thin slice.
         noise_hu: Standard deviation of the noise in soft tissue.
         blur_mm: Standard deviation of the in-plane point spread.
         padding_hu: Value outside the circular field of view; None: no circle.
@@ -52,6 +58,8 @@ class PhantomParameters:
     frame: float = 1.0
     girth: float = 1.0
     fat_mm: float = 16.0
+    muscle_fat: float = 1.0
+    breast_mm: float = 0.0
     marrow_hu: float = 150.0
     cortex_hu: float = 1250.0
     roll_deg: float = 0.0
@@ -60,15 +68,19 @@ class PhantomParameters:
     scoliosis_mm: float = 0.0
     prone: bool = False
     arms: str = "down"
+    arm_spread_mm: float = 0.0
     contrast: str = "portal"
     contrast_hu: float = 180.0
     oral_contrast_hu: float = 300.0
+    bolus_hu: float = 0.0
     plaque: int = 6
+    calcifications: int = 3
     hip_implant: str = "none"
     spinal_screws: bool = False
     external_lines: int = 3
     table: str = "two_shell"
     table_gap_mm: float = 12.0
+    slice_thickness_mm: float = 0.0
     noise_hu: float = 14.0
     blur_mm: float = 0.7
     padding_hu: int | None = -1024
@@ -100,6 +112,8 @@ def draw_parameters(seed: int) -> PhantomParameters:
         frame=float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1)),
         girth=girth,
         fat_mm=float(np.clip(rng.normal(16 + 90 * (girth - 1), 6), 4, 45)),
+        muscle_fat=float(rng.uniform(0.5, 2.2)),
+        breast_mm=float(rng.uniform(15, 55)) if rng.random() < 0.4 else 0.0,
         marrow_hu=float(rng.uniform(20, 250)),
         cortex_hu=float(rng.uniform(950, 1500)),
         roll_deg=float(rng.normal(0, 2.5)),
@@ -108,14 +122,17 @@ def draw_parameters(seed: int) -> PhantomParameters:
         scoliosis_mm=float(rng.normal(0, 5)),
         prone=bool(rng.random() < 0.08),
         arms=str(rng.choice(ARMS, p=[0.5, 0.42, 0.08])),
+        arm_spread_mm=float(rng.uniform(-12, 22)),
         contrast=contrast,
         contrast_hu=float(rng.uniform(low, high)),
         oral_contrast_hu=float(rng.choice([0.0, 150.0, 300.0, 500.0], p=[0.4, 0.15, 0.25, 0.2])),
+        bolus_hu=float(rng.uniform(400, 2000)) if rng.random() < 0.12 else 0.0,
         plaque=int(rng.poisson(8)) if rng.random() < 0.6 else 0,
+        calcifications=int(rng.poisson(4)),
         hip_implant=str(rng.choice(["none", "left", "right"], p=[0.84, 0.08, 0.08])),
         spinal_screws=bool(rng.random() < 0.06),
         external_lines=int(rng.integers(0, 7)),
-        table=str(rng.choice(TABLES, p=[0.45, 0.3, 0.15, 0.1])),
+        table=str(rng.choice(TABLES, p=[0.35, 0.2, 0.25, 0.12, 0.08])),
         table_gap_mm=float(rng.uniform(3, 22)),
         noise_hu=float(np.exp(rng.uniform(np.log(6), np.log(32)))),
         blur_mm=float(rng.uniform(0.45, 0.95)),

@@ -39,25 +39,31 @@ class NoiseTiles:
         rng = np.random.default_rng([seed, 61])
         self._seed, self._shape = seed, (rows, columns)
         # Filtered back projection: little power at low frequencies, a peak near 0.3 / mm.
-        self.noise = [_correlated(rng, 5.0 / pixel_mm, 0.75 / pixel_mm) for _ in range(2)]
-        self.streaks = _correlated(rng, 8.0, 0.9 / pixel_mm, across=0.06)
-        self.texture = _correlated(rng, 1e3, 1.3 / pixel_mm)
-        self.strands = _correlated(rng, 110.0 / pixel_mm, 20.0 / pixel_mm)
+        wave = 1 / pixel_mm
+        self.noise = [self._wrapped(_correlated(rng, 5 * wave, 0.75 * wave)) for _ in range(2)]
+        self.streaks = self._wrapped(_correlated(rng, 8, 0.9 * wave, across=0.06))
+        self.texture = self._wrapped(_correlated(rng, 1e3, 1.3 * wave))
+        self.strands = self._wrapped(_correlated(rng, 110 * wave, 20 * wave))
+        self.planes = self._wrapped(_correlated(rng, 240 * wave, 38 * wave))
 
     def cut(self, tile: Array, row: int, column: int) -> Array:
-        """(rows, columns) of a tile, starting at (row, column), wrapped."""
+        """(rows, columns) of a tile, starting at (row, column) modulo its period."""
         rows, columns = self._shape
-        need = (row % TILE + rows, column % TILE + columns)
-        reps = (-(-need[0] // TILE), -(-need[1] // TILE))
-        wide = np.tile(tile, reps) if reps != (1, 1) else tile
-        return wide[row % TILE : need[0], column % TILE : need[1]]
+        row, column = row % TILE, column % TILE
+        return tile[row : row + rows, column : column + columns]
 
-    def tissue(self, z_mm: float) -> tuple[Array, Array]:
-        """Texture and strands of the slice at z: neighbours 1 mm apart look alike."""
+    def _wrapped(self, tile: Array) -> Array:
+        """The tile continued far enough to cut a slice from it anywhere."""
+        rows, columns = self._shape
+        return np.pad(tile, ((0, rows), (0, columns)), mode="wrap")
+
+    def tissue(self, z_mm: float) -> tuple[Array, Array, Array]:
+        """Texture, strands and planes of the slice at z: neighbours 1 mm apart look alike."""
         step = int(round(z_mm * 1.5))
         return (
             self.cut(self.texture, step, step // 2),
             self.cut(self.strands, -step // 2, step // 3),
+            self.cut(self.planes, step // 3, -step // 3),
         )
 
     def of_slice(self, z_mm: float) -> tuple[Array, Array]:
@@ -82,6 +88,7 @@ class Scanner:
         tiles: NoiseTiles,
     ) -> None:
         rng = np.random.default_rng([parameters.seed, 71])
+        self._seed = parameters.seed
         self._noise_hu, self._padding = parameters.noise_hu, parameters.padding_hu
         sigma = parameters.blur_mm / pixel_mm
         # Three taps carry a variance of at most 2/3 of a pixel squared.
@@ -138,9 +145,13 @@ class Scanner:
         x = (self._columns_mm - cx).astype(np.float32)[None, :]
         y = (self._rows_mm - cy).astype(np.float32)[:, None]
         angle, reach = np.arctan2(y, x), np.hypot(x, y)
-        rays = np.sin(9 * angle + 1) + 0.8 * np.sin(23 * angle) + 0.6 * np.sin(41 * angle + 2)
-        size = np.float32(min(260.0, 30 * np.sqrt(weight)))
-        fade = np.exp(-reach / 70) * (reach > 4)
+        # Odd and even multiples of the angle: bright and dark bands of uneven width.
+        rng = np.random.default_rng([self._seed, 83])
+        rays = np.zeros_like(angle)
+        for n in (2, 5, 9, 17, 26, 39):
+            rays += np.float32(rng.uniform(0.3, 1)) * np.sin(n * angle + rng.uniform(0, 6.28))
+        size = np.float32(min(150.0, 9 * np.sqrt(weight)))
+        fade = np.exp(-reach / np.float32(60)) * (reach > 4)
         streaks: Array = (size * rays * fade * (metal < 0.5)).astype(np.float32)
         return streaks
 

@@ -138,16 +138,16 @@ class Spine:
             side = cx + s * (canal + pedicle)
             joint = (cx + s * (canal + 3.0), back + 0.62 * depth)
             roof = (cx, back + depth + 2.0)
-            add([(side, back - 4, up, pedicle), (*joint, up - 2, pedicle)], 1.5)
-            add([(*joint, up - 6, 3.6), (*roof, up - 10, 3.0)], 2.4)
+            add([(side, back - 4, up, pedicle), (*joint, up - 2, pedicle)], 1.9)
+            add([(*joint, up - 6, 4.0), (*roof, up - 10, 3.4)], 3.0)
             # Articular processes: up behind the level above, down behind the level below.
             wide = {"L": 4.0, "T": 2.0, "C": 5.0}[kind]
             add([(joint[0] + s * wide, joint[1] + 2, v.middle - 0.2 * h, 4.6),
                  (joint[0] + s * wide, joint[1] - 1, v.top + 5, 4.4)], 1.0)  # fmt: skip
             add([(joint[0] + s * wide * 0.4, joint[1] + 5, v.middle, 4.4),
                  (joint[0] + s * wide * 0.4, joint[1] + 6.5, v.bottom - 9, 3.8)], 1.0)  # fmt: skip
-            add(self._transverse(v, cx, s, joint, up), 1.3)
-        add(self._spinous(v, cx, back + depth + 1.0, up), {"L": 2.6, "T": 1.6, "C": 1.4}[kind])
+            add(self._transverse(v, cx, s, joint, up), 1.7)
+        add(self._spinous(v, cx, back + depth + 1.0, up), {"L": 3.2, "T": 2.2, "C": 1.6}[kind])
         del a
         return Capsules(rods, stretch=stretch)
 
@@ -155,12 +155,12 @@ class Spine:
         self, v: Vertebra, cx: float, s: float, joint: tuple[float, float], up: float
     ) -> list[tuple[float, float, float, float]]:
         if v.name[0] == "L":
-            tip = (cx + s * (v.half_width + 20), joint[1] - 1.0, up + 1, 2.4)
+            tip = (cx + s * (v.half_width + 20), joint[1] - 1.0, up + 1, 3.0)
         elif v.name[0] == "T":
-            tip = (cx + s * (v.half_width + 15), joint[1] + 9.0, up + 5, 3.8)
+            tip = (cx + s * (v.half_width + 15), joint[1] + 9.0, up + 3, 4.6)
         else:
             tip = (cx + s * (v.half_width + 12), joint[1] - 12.0, up, 3.0)
-        return [(joint[0], joint[1], up - 1, 3.6), tip]
+        return [(joint[0], joint[1], up - 1, 4.2), tip]
 
     def _spinous(
         self, v: Vertebra, cx: float, roof: float, up: float

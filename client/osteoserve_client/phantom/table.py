@@ -41,8 +41,8 @@ class Table:
         self._x = (columns_mm - float(rng.normal(0, 4))).astype(np.float32)[None, :]
         self._rise = float(rng.uniform(25, 42))
         self._half = float(rng.uniform(205, 225))
-        self._shell_hu = float(rng.uniform(-150, 500))
-        self._shell_mm = float(rng.uniform(1.2, 3.0))
+        self._shell_hu = float(rng.uniform(-50, 650))
+        self._shell_mm = float(rng.uniform(1.2, 3.4))
         self._gap, self._kind = parameters.table_gap_mm, parameters.table
         self._second_mm = float(rng.uniform(6, 50))
         self._rails = bool(rng.random() < 0.5)
@@ -79,6 +79,8 @@ class Table:
         )
         if self._kind == "two_shell":
             self._second_shell(hu)
+        elif self._kind == "trapezoid":
+            self._trough(hu)
         self._extras(hu, gap + 14, self._half - 4)
 
     def _second_shell(self, hu: Array) -> None:
@@ -94,6 +96,15 @@ class Table:
             between, ends = self._arc(depth - self._second_mm / 2, self._rise * 0.9, half)
             foam = np.maximum(np.abs(between) - np.float32(self._second_mm / 2 - 1), ends)
             self._blend(hu, foam, -900.0)
+
+    def _trough(self, hu: Array) -> None:
+        """A flat floor with slanted sides, some centimetres under the cradle."""
+        depth, floor = self._gap + 22 + self._second_mm, np.float32(0.45 * self._half)
+        x = np.abs(self._x)
+        curve = np.float32(depth) - np.float32(0.75) * np.clip(x - floor, 0, None)
+        slope = np.where(x > floor, np.float32(1.25), np.float32(1))
+        distance = np.abs(self._below - curve) / slope - np.float32(self._shell_mm / 2)
+        self._blend(hu, np.maximum(distance, x - np.float32(0.75 * self._half)), self._shell_hu)
 
     def _flat(self, hu: Array) -> None:
         box = np.maximum(

@@ -45,7 +45,7 @@ def rib_path(number: int) -> list[tuple[float, float, float, float]]:
     vertebra = next(v for v in levels() if v.name == f"T{number}")
     z = vertebra.top - 3
     cy = CURVE(vertebra.middle)[0]
-    radius = 3.4 if number < 11 else 2.8
+    radius = 3.8 if number < 11 else 3.1
     head = [
         (vertebra.half_width + 1.0, cy + 7, z, 4.2),
         (vertebra.half_width + 15.0, cy + 21, z - 1, 3.8),
@@ -64,7 +64,7 @@ class Thorax:
 
     def __init__(self, parameters: PhantomParameters) -> None:
         rng = np.random.default_rng([parameters.seed, 37])
-        self._rib = Bone(1.1, 0.8 * parameters.cortex_hu, 0.6 * parameters.marrow_hu + 40, 30.0)
+        self._rib = Bone(0.9, 0.8 * parameters.cortex_hu, 0.6 * parameters.marrow_hu + 40, 30.0)
         self._sternum = Bone(0.9, 0.55 * parameters.cortex_hu, 0.7 * parameters.marrow_hu + 20)
         self._cartilage_hu = float(rng.uniform(80, 125))
         self._calcified = float(rng.choice([0.0, 120.0, 250.0]))
@@ -104,6 +104,9 @@ class Thorax:
         x, y = canvas.x[box], canvas.y[box]
         lung = np.maximum(ellipse(x, y - np.float32(cy), a, b), -self._mediastinum(canvas, x, y))
         lung = np.maximum(lung, self._diaphragm(canvas, x, y))
+        # Behind the necks of the ribs lie the muscles of the back, no lung.
+        back = np.float32(CURVE(canvas.z)[0] + 11) + np.float32(0.85) * (np.abs(x) - 20)
+        lung = np.maximum(lung, np.float32(0.76) * (y - back))
         gravity = 0.25 * (y - np.float32(cy))
         canvas.paint(box, lung, self._lung_hu + gravity + 12 * canvas.texture[box])
         field = canvas.field()

@@ -72,11 +72,14 @@ class Vessels:
         self._tortuosity = float(rng.uniform(0, 5))
         widen = float(rng.uniform(0.85, 1.35))
         left = [smooth_path(p) for p in LEFT_ARTERIES]
+        self._mesentery = Capsules(_mesenteric_vessels(rng))
         trunk = smooth_path(self._wind(aorta(), rng))
         trunk = [[x, y, z, r * widen] for x, y, z, r in trunk]
         self._arteries = Capsules(_pairs(left) + chain(trunk))
         veins = [smooth_path(p) for p in LEFT_VEINS]
         self._veins = Capsules(_pairs(veins) + [r for p in CAVA for r in chain(smooth_path(p))])
+        self._liver, self._liver_hu = Capsules(_liver_vessels(rng)), self._vein + 12
+        self._bolus, self._bolus_hu = Capsules(_bolus_path(rng)), parameters.bolus_hu
         self._plaques = _plaques(trunk, left, parameters.plaque, rng)
 
     def _wind(self, path: Path, rng: np.random.Generator) -> Path:
@@ -88,17 +91,68 @@ class Vessels:
 
     def paint(self, canvas: SliceCanvas) -> None:
         """Paint veins, then arteries, then the plaques in their walls."""
-        for vessels, hu in ((self._veins, self._vein), (self._arteries, self._artery)):
+        filled = [
+            (self._liver, self._liver_hu),
+            (self._mesentery, 0.5 * (self._artery + self._vein)),
+            (self._veins, self._vein),
+        ]
+        if self._bolus_hu:
+            filled.append((self._bolus, self._bolus_hu))
+        for vessels, hu in (*filled, (self._arteries, self._artery)):
             field = canvas.field()
             vessels.unite(canvas, field)
             taken = field.take()
             if taken is not None:
-                canvas.paint(taken[0], taken[1] - np.float32(1.2), 45.0)
-                canvas.paint(*taken, hu)
+                # Where an arm lies outside the field of view, its vessels do as well.
+                box, distance = taken[0], np.maximum(taken[1], canvas.outline[taken[0]] + 3)
+                canvas.paint(box, distance - np.float32(1.2), 45.0)
+                canvas.paint(box, distance, hu)
         for centre, radii, turn, hu in self._plaques:
             found = ellipsoid(canvas, centre, radii, degrees=turn)
             if found is not None:
                 canvas.paint(*found, hu)
+
+
+def _bolus_path(rng: np.random.Generator) -> list[list[float]]:
+    """The way of undiluted contrast from one arm to the heart."""
+    arm, trunk = LEFT_VEINS[3], [*reversed(LEFT_VEINS[2][:2])]
+    rods = chain(smooth_path(arm))
+    if rng.random() < 0.5:
+        rods = chain(mirrored(smooth_path(arm)))
+        trunk = [(-30, -20, 1436, 5), (-26, -22, 1400, 6)]
+    return rods + chain(smooth_path(trunk)) + chain(smooth_path(CAVA[1]))
+
+
+def _mesenteric_vessels(rng: np.random.Generator) -> list[list[float]]:
+    """Branches from the aorta's front into the fat between the loops of bowel."""
+    rods: list[list[float]] = []
+    for _ in range(26):
+        at = np.array([rng.uniform(-8, 14), -14.0, rng.uniform(1040, 1150)])
+        heading = np.array([rng.uniform(-1, 1), -0.8, rng.uniform(-1, 0.3)])
+        radius = float(rng.uniform(1.4, 3.6))
+        for _ in range(int(rng.integers(3, 8))):
+            heading = heading / np.linalg.norm(heading) + rng.normal(0, 0.35, 3)
+            after = np.clip(at + heading * 13, [-95, -66, 930], [95, 10, 1170])
+            rods.append([*at, radius, *after, radius * 0.88])
+            at, radius = after, radius * 0.88
+    return rods
+
+
+def _liver_vessels(rng: np.random.Generator) -> list[list[float]]:
+    """Branches of the portal and hepatic veins."""
+    rods: list[list[float]] = []
+    for _ in range(14):
+        at = np.array([-34.0, -6.0, 1182.0]) + rng.normal(0, 6, 3)
+        heading = np.array([rng.uniform(-1, 0.3), rng.uniform(-1, 1), rng.uniform(-0.8, 0.6)])
+        radius = float(rng.uniform(2.5, 4.5))
+        for _ in range(4):
+            heading = heading / np.linalg.norm(heading) + rng.normal(0, 0.3, 3)
+            after = at + heading * 12
+            if ((after - [-62, -2, 1172]) ** 2 / [66**2, 74**2, 56**2]).sum() > 1:
+                break
+            rods.append([*at, radius, *after, radius * 0.8])
+            at, radius = after, radius * 0.8
+    return rods
 
 
 def _pairs(paths: list[list[list[float]]]) -> list[list[float]]:
