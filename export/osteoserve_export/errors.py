@@ -1,0 +1,25 @@
+"""Every error that the export package raises on purpose."""
+
+
+class ExportError(Exception):
+    """Root of all errors of this package."""
+
+
+class RecipeError(ExportError, ValueError):
+    """A training recipe is incomplete, or says something impossible."""
+
+
+class PairError(ExportError, ValueError):
+    """An image and its labels cannot be used for training together."""
+
+
+class CheckpointError(ExportError, ValueError):
+    """A checkpoint is not what this package saves, or does not fit the network."""
+
+
+class ParityError(ExportError):
+    """An exported model answers differently from the network it was made of."""
+
+
+class PublishError(ExportError):
+    """A model could not be written to the model repository."""

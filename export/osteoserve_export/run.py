@@ -1,0 +1,183 @@
+"""What the commands do: from folders to a checkpoint, to figures, to a published model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from osteoserve_export.checkpoints import load_checkpoint, save_checkpoint
+from osteoserve_export.errors import RecipeError
+from osteoserve_export.evaluation import compare, segment
+from osteoserve_export.graph import ServingGraph
+from osteoserve_export.pairs import find_pairs
+from osteoserve_export.publish import MODEL_NAME, publish
+from osteoserve_export.recipe import Recipe, read_recipe
+from osteoserve_export.sampling import CropSource
+from osteoserve_export.training import Progress, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """One call of ``osteoserve train``.
+
+    Args:
+        recipe: TOML file.
+        out: Checkpoint to write.
+        data: Folder that the recipe's studies lie in; without it only pairs are used.
+        pairs: Folders of study folders (``find_pairs``).
+        hold_out: Study of the recipe that must not be seen.
+        steps: Instead of the recipe's.
+        threads: Threads of torch; its own choice unless given.
+        compiled: Whether torch compiles the network.
+    """
+
+    recipe: Path
+    out: Path
+    data: Path | None = None
+    pairs: tuple[Path, ...] = ()
+    hold_out: str | None = None
+    steps: int | None = None
+    threads: int | None = None
+    compiled: bool = False
+
+
+def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
+    """Train and save.
+
+    Args:
+        run: What to do.
+        say: Called with each line of progress.
+
+    Raises:
+        RecipeError: The recipe cannot be followed.
+        PairError: A study cannot be used.
+    """
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    recipe = _recipe(run)
+    sources = crop_sources(recipe, run.data, run.pairs)
+    say(f"{len(sources)} studies: {', '.join(source.name for source in sources)}")
+    run.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_progress(progress: Progress) -> None:
+        # A training that is cut short leaves its last weights behind.
+        save_checkpoint(progress.network, run.out)
+        say(_line(progress))
+
+    train(sources, recipe.training, compiled=run.compiled, on_progress=on_progress)
+    say(f"wrote {run.out}")
+
+
+def crop_sources(
+    recipe: Recipe, data: Path | None, pairs: tuple[Path, ...]
+) -> tuple[CropSource, ...]:
+    """Read every study of a recipe and of the pair folders.
+
+    Args:
+        recipe: Whose studies are read where ``data`` is given.
+        data: Folder that the recipe's paths start from.
+        pairs: Folders of study folders; all their studies share ``pairs_share`` equally.
+
+    Returns:
+        One source a study.
+
+    Raises:
+        PairError: A study cannot be used.
+        RecipeError: There is neither a data folder nor a pair folder.
+    """
+    if data is None and not pairs:
+        raise RecipeError("nothing to train on: give --data, --pairs or both")
+    studies = recipe.studies if data else ()
+    sources = [CropSource(study.read(data), study.share) for study in studies if data]
+    found = [pair for folder in pairs for pair in find_pairs(folder)]
+    total = sum(source.share for source in sources)
+    share = recipe.training.pairs_share
+    # Without other studies every pair weighs the same, whatever the share is.
+    weight = total * share / (1.0 - share) if sources else float(len(found))
+    return (*sources, *(CropSource(pair, weight / len(found)) for pair in found))
+
+
+def _recipe(run: TrainingRun) -> Recipe:
+    recipe = read_recipe(run.recipe)
+    if run.hold_out:
+        recipe = recipe.without(run.hold_out)
+    if run.steps:
+        training = dataclasses.replace(recipe.training, steps=run.steps)
+        recipe = dataclasses.replace(recipe, training=training)
+    return recipe
+
+
+def _line(progress: Progress) -> str:
+    return (
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {progress.seconds:.0f} s"
+    )
+
+
+def run_evaluation(
+    checkpoint: Path,
+    recipe: Path,
+    data: Path,
+    names: tuple[str, ...],
+    *,
+    threads: int | None,
+    say: Callable[[str], None],
+) -> None:
+    """Print the figures of a network on the studies of a recipe.
+
+    Args:
+        checkpoint: Weights.
+        recipe: TOML file.
+        data: Folder that the recipe's paths start from.
+        names: Studies to look at; all of the recipe where empty.
+        threads: Threads of torch; its own choice unless given.
+        say: Called with each line.
+
+    Raises:
+        CheckpointError: The weights cannot be used.
+        RecipeError: The recipe has no study of that name.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    studies = {study.name: study for study in read_recipe(recipe).studies}
+    unknown = sorted(set(names) - set(studies))
+    if unknown:
+        raise RecipeError(f"the recipe has no study called {', '.join(unknown)}")
+    graph = ServingGraph(load_checkpoint(checkpoint))
+    for name in names or tuple(studies):
+        pair = studies[name].read(data)
+        figures = compare(segment(graph, pair), pair.target)
+        say(
+            f"{name}: Dice {figures.dice:.4f}, IoU {figures.iou:.4f}, "
+            f"sensitivity {figures.sensitivity:.4f}, precision {figures.precision:.4f}, "
+            f"specificity {figures.specificity:.4f}, accuracy {figures.accuracy:.4f}"
+        )
+
+
+def run_publishing(
+    checkpoint: Path, card: Path, repository: Path, *, say: Callable[[str], None]
+) -> None:
+    """Export a network into a Triton model repository.
+
+    Args:
+        checkpoint: Weights.
+        card: Model card.
+        repository: Triton model repository.
+        say: Called with each line.
+
+    Raises:
+        CheckpointError: The weights cannot be used.
+        ParityError: The exported file answers differently.
+        PublishError: The model could not be written.
+    """
+    graph = ServingGraph(load_checkpoint(checkpoint))
+    for parity in publish(graph, repository, card=card.read_text(encoding="utf-8")):
+        count, height, width = parity.shape
+        say(
+            f"{parity.runtime} at {count}x{height}x{width}: Dice {parity.dice:.6f} against torch, "
+            f"{parity.disagreement:.2e} of the pixels differ"
+        )
+    say(f"wrote {repository / MODEL_NAME}")

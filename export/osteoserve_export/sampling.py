@@ -1,0 +1,235 @@
+"""Cutting crops out of volumes: scale, rotation, tilt, shear, flips and soft deformation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from osteoserve_export.pairs import BONE, IGNORED, TrainingPair
+
+#: Slices further apart than this are not tilted or interpolated: the result is no CT slice.
+THICKEST_TILTED_MM = 3.5
+
+#: Range of HU that is kept; the window is applied after the augmentation.
+LOWEST_HU, HIGHEST_HU = -300, 1600
+
+#: What is known of a voxel, as bits of one byte.
+BONE_BIT, KNOWN_BIT = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions:
+    """How crops are cut; probabilities and ranges.
+
+    Args:
+        size: Height and width, pixels.
+        spacing_mm: (smallest, largest) pixel spacing of a crop.
+        stretch: Largest relative difference between the two axes.
+        shear: Largest shear, pixels a pixel.
+        rotation_deg: Standard deviation of the rotation in the plane.
+        any_rotation: Probability of a rotation by any angle.
+        tilt_deg: Largest tilt out of the plane about either axis.
+        left_right: Probability of a mirror image.
+        prone: Probability of an upside-down image.
+        deformation_mm: Largest soft deformation; zero in half of the crops.
+        around_bone: Probability that a crop is centred on bone.
+        around_dense: Probability that it is centred on something dense that is no bone.
+    """
+
+    size: int = 192
+    spacing_mm: tuple[float, float] = (0.68, 1.4)
+    stretch: float = 0.12
+    shear: float = 0.1
+    rotation_deg: float = 12.0
+    any_rotation: float = 0.08
+    tilt_deg: float = 12.0
+    left_right: float = 0.5
+    prone: float = 0.15
+    deformation_mm: float = 5.0
+    around_bone: float = 0.5
+    around_dense: float = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """A batch of crops.
+
+    Args:
+        hounsfield: (N, 1, S, S) float32, HU.
+        target: (N, 1, S, S) float32, 1 bone, 0 background.
+        known: (N, 1, S, S) float32, 0 where the target is unknown or outside the study.
+        spacing_mm: (N,) float32, pixel spacing.
+    """
+
+    hounsfield: torch.Tensor
+    target: torch.Tensor
+    known: torch.Tensor
+    spacing_mm: torch.Tensor
+
+
+class CropSource:
+    """One study, ready to be cut into crops.
+
+    The scanner table stays in: a network that knows tables forgives a stretcher removal that was
+    unsure and removed nothing.
+
+    Args:
+        pair: The study and its labels.
+        share: Share of the crops that come from it, relative to other sources.
+    """
+
+    def __init__(self, pair: TrainingPair, share: float) -> None:
+        self.name = pair.name
+        self.share = share
+        self.spacing = pair.volume.geometry.spacing
+        voxels = np.clip(pair.volume.voxels, LOWEST_HU, HIGHEST_HU)
+        self._hounsfield = voxels
+        self._bits = (
+            BONE_BIT * (pair.target == BONE) + KNOWN_BIT * (pair.target != IGNORED)
+        ).astype(np.uint8)
+        self._bone = np.flatnonzero(pair.target == BONE)
+        self._dense = np.flatnonzero((pair.target == 0) & (voxels > 130))
+        self._body = np.flatnonzero(voxels > -200)
+
+    def crop(self, options: CropOptions, random: np.random.Generator) -> Crops:
+        """Cut one crop at a random place.
+
+        Args:
+            options: How to cut.
+            random: Source of all randomness.
+
+        Returns:
+            A batch of one.
+        """
+        points = self._points(options, random)
+        hounsfield, bone, known = self._interpolate(points)
+        batch = (None, None)
+        return Crops(
+            hounsfield[batch],
+            (bone >= 0.5).float()[batch],
+            (known > 0.9).float()[batch],
+            torch.tensor([self._spacing_mm], dtype=torch.float32),
+        )
+
+    def _interpolate(self, points: npt.NDArray[np.float64]) -> tuple[torch.Tensor, ...]:
+        """HU, bone and known at index coordinates (column, row, slice); 0 outside."""
+        # Only the part that the crop needs becomes float32.
+        flat = points.reshape(-1, 3)[:, ::-1]
+        shape = np.array(self._hounsfield.shape)
+        first = np.clip(np.floor(flat.min(axis=0)).astype(int) - 1, 0, shape - 1)
+        last = np.clip(np.ceil(flat.max(axis=0)).astype(int) + 2, first + 1, shape)
+        part = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+        hounsfield, bits = (
+            torch.from_numpy(self._hounsfield[part]),
+            torch.from_numpy(self._bits[part]),
+        )
+        masks = [(bits & bit) > 0 for bit in (BONE_BIT, KNOWN_BIT)]
+        channels = torch.stack([hounsfield.float(), *(mask.float() for mask in masks)])
+        # grid_sample wants -1..1 over the outer edges of the part.
+        grid = (points - first[::-1] + 0.5) * (2.0 / (last - first)[::-1]) - 1.0
+        grid = torch.from_numpy(grid.astype(np.float32))[None, None]
+        return functional.grid_sample(channels[None], grid, align_corners=False)[0, :, 0].unbind()
+
+    def _points(self, options: CropOptions, random: np.random.Generator) -> npt.NDArray[np.float64]:
+        """(S, S, 3) index coordinates (column, row, slice) of a crop's pixels."""
+        self._spacing_mm = float(np.exp(random.uniform(*np.log(options.spacing_mm))))
+        plane = (np.arange(options.size) - (options.size - 1) / 2) * self._spacing_mm
+        x, y = np.meshgrid(plane, plane)
+        x, y = x + self._deformation(options, random), y + self._deformation(options, random)
+        millimetres = np.stack([x, y, np.zeros_like(x)], axis=-1) @ self._turn(options, random).T
+        k, j, i = self._centre(options, random)
+        z_mm, y_mm, x_mm = self.spacing
+        points: npt.NDArray[np.float64] = millimetres / (x_mm, y_mm, z_mm) + (i, j, k)
+        if self.spacing[0] > THICKEST_TILTED_MM or self._hounsfield.shape[0] == 1:
+            points[..., 2] = k
+        return points
+
+    def _centre(
+        self, options: CropOptions, random: np.random.Generator
+    ) -> tuple[float, float, float]:
+        draw = random.random()
+        candidates = self._body
+        if draw < options.around_bone and len(self._bone):
+            candidates = self._bone
+        elif draw < options.around_bone + options.around_dense and len(self._dense):
+            candidates = self._dense
+        shape = self._hounsfield.shape
+        k, j, i = np.unravel_index(candidates[random.integers(len(candidates))], shape)
+        # What the crop is about should not always lie in its middle.
+        reach = options.size * self._spacing_mm / 4
+        j_off, i_off = random.uniform(-reach, reach, 2)
+        between = random.uniform(-0.5, 0.5) if self.spacing[0] <= THICKEST_TILTED_MM else 0.0
+        depth = float(np.clip(k + between, 0, shape[0] - 1))
+        return depth, j + j_off / self.spacing[1], i + i_off / self.spacing[2]
+
+    def _turn(self, options: CropOptions, random: np.random.Generator) -> npt.NDArray[np.float64]:
+        angle = math.radians(random.normal(0.0, options.rotation_deg))
+        if random.random() < options.any_rotation:
+            angle = random.uniform(-math.pi, math.pi)
+        about_x, about_y = np.radians(random.uniform(-options.tilt_deg, options.tilt_deg, 2))
+        shape = np.eye(3)
+        shape[0, 1] = random.uniform(-options.shear, options.shear)
+        shape[0, 0] = np.exp(random.uniform(-options.stretch, options.stretch))
+        mirror = np.diag(
+            [
+                -1.0 if random.random() < options.left_right else 1.0,
+                -1.0 if random.random() < options.prone else 1.0,
+                1.0,
+            ]
+        )
+        turned: npt.NDArray[np.float64] = (
+            _rotation(1, about_y) @ _rotation(0, about_x) @ _rotation(2, angle) @ shape @ mirror
+        )
+        return turned
+
+    @staticmethod
+    def _deformation(
+        options: CropOptions, random: np.random.Generator
+    ) -> npt.NDArray[np.float32] | float:
+        """(S, S) displacement along one axis, mm; smooth over a quarter of the crop."""
+        strength = random.uniform(0.0, options.deformation_mm)
+        if random.random() < 0.5:
+            return 0.0
+        coarse = torch.from_numpy(random.uniform(-strength, strength, (1, 1, 5, 5)))
+        size = (options.size, options.size)
+        smooth = functional.interpolate(coarse, size, mode="bicubic", align_corners=True)
+        return np.asarray(smooth[0, 0].numpy(), dtype=np.float32)
+
+
+def draw_crops(
+    sources: Sequence[CropSource], count: int, options: CropOptions, random: np.random.Generator
+) -> Crops:
+    """Cut a batch, each crop from a source drawn by its share.
+
+    Args:
+        sources: Where to cut.
+        count: N.
+        options: How to cut.
+        random: Source of all randomness.
+
+    Returns:
+        N crops.
+    """
+    shares = np.array([source.share for source in sources])
+    drawn = random.choice(len(sources), size=count, p=shares / shares.sum())
+    crops = [sources[n].crop(options, random) for n in drawn]
+    return Crops(
+        torch.cat([crop.hounsfield for crop in crops]),
+        torch.cat([crop.target for crop in crops]),
+        torch.cat([crop.known for crop in crops]),
+        torch.cat([crop.spacing_mm for crop in crops]),
+    )
+
+
+def _rotation(axis: int, angle: float) -> npt.NDArray[np.float64]:
+    a, b = [n for n in range(3) if n != axis]
+    matrix = np.eye(3)
+    matrix[[a, b], [a, b]] = math.cos(angle)
+    matrix[a, b], matrix[b, a] = -math.sin(angle), math.sin(angle)
+    return matrix
