@@ -28,6 +28,7 @@ class LocalService:
             afterwards.
         command: How to start the child.
         timeout_s: Longest to wait until it can segment.
+        stop_timeout_s: Longest to wait until it has ended by itself.
 
     Raises (on entering):
         ServiceUnavailableError: The child failed or was not ready in time; the message ends
@@ -40,20 +41,20 @@ class LocalService:
         log: Path | None = None,
         command: tuple[str, ...] = COMMAND,
         timeout_s: float = START_TIMEOUT_S,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
         self._log_path = log
         self._command = command
         self._timeout_s = timeout_s
+        self._stop_timeout_s = stop_timeout_s
         self._log: IO[bytes] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self.address = ""
 
     def __enter__(self) -> LocalService:
         self._log = self._open_log()
-        self._child = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
-        )
         try:
+            self._child = self._started(self._log)
             self.address = self._announced_address()
         except BaseException:
             self.stop()
@@ -70,19 +71,32 @@ class LocalService:
 
     def stop(self) -> None:
         """Let the child drain and end, and end it by force where it does not."""
-        if self._child is None or self._log is None:
-            return
         child, self._child = self._child, None
+        if child is not None:
+            self._end(child)
+        if self._log is not None:
+            self._log.close()
+
+    def _started(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        except OSError as error:
+            raise ServiceUnavailableError(
+                f"the embedded service could not be started: {error.strerror}"
+            ) from error
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
         if child.stdin:
             child.stdin.close()
         try:
-            child.wait(STOP_TIMEOUT_S)
+            child.wait(self._stop_timeout_s)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
         if child.stdout:
             child.stdout.close()
-        self._log.close()
 
     def _open_log(self) -> IO[bytes]:
         if self._log_path is None:
@@ -102,7 +116,10 @@ class LocalService:
             raise self._failure(f"was not ready within {self._timeout_s:g} s") from None
         if not line:
             raise self._failure("ended before it was ready")
-        return str(json.loads(line)["address"])
+        try:
+            return str(json.loads(line)["address"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._failure("announced no address") from error
 
     def _failure(self, what: str) -> ServiceUnavailableError:
         return ServiceUnavailableError(f"the embedded service {what}: {self._last_line()}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -19,7 +19,7 @@ from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServ
 
 from osteoserve_client.errors import ServiceError, ServiceUnavailableError
 from osteoserve_client.service.answer import Answer, OnProgress
-from osteoserve_client.service.faults import attempt
+from osteoserve_client.service.faults import RETRY_DELAYS_S, attempt
 
 #: A dead peer is noticed within half a minute even while nothing is sent.
 CHANNEL_OPTIONS = (
@@ -29,6 +29,8 @@ CHANNEL_OPTIONS = (
     # Retries are decided in faults.py; the library's own would hide them.
     ("grpc.enable_retries", 0),
 )
+
+Result = TypeVar("Result")
 
 #: How often readiness is asked for, seconds.
 POLL_S = 0.2
@@ -58,10 +60,18 @@ class ServiceClient:
     Args:
         address: "HOST:PORT".
         timeout_s: Longest that one call may take, waiting for a free place included.
+        retry_delays_s: Seconds before each further attempt.
     """
 
-    def __init__(self, address: str, *, timeout_s: float = 900.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 900.0,
+        retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
+    ) -> None:
         self.address = address
+        self._retry_delays_s = retry_delays_s
         self._timeout_s = timeout_s
         self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
         self._stub: Any = PreprocessingServiceStub(self._channel)
@@ -191,7 +201,10 @@ class ServiceClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _unary(self, method: Any, request: Any) -> Any:
-        return attempt(lambda: method(request, timeout=self._timeout_s), self.address)
+        return self._attempt(lambda: method(request, timeout=self._timeout_s))
+
+    def _attempt(self, call: Callable[[], Result]) -> Result:
+        return attempt(call, self.address, self._retry_delays_s)
 
     def _stream(
         self, method: Any, upload: _Upload, arrays: int, on_progress: OnProgress | None
@@ -204,7 +217,7 @@ class ServiceClient:
                 # Without this an interrupted caller would leave the service at work.
                 call.cancel()
 
-        return attempt(once, self.address)
+        return self._attempt(once)
 
 
 class _Upload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import sleep
 from typing import TypeVar
 
@@ -54,13 +54,18 @@ def _hint(error: grpc.RpcError) -> str:
     return f"; try again in {seconds} s" if seconds else ""
 
 
-def attempt(call: Callable[[], Answer], address: str) -> Answer:
+def attempt(call: Callable[[], Answer], address: str, delays_s: Iterable[float]) -> Answer:
     """Run ``call``, again where the service is unavailable, and translate what goes wrong.
+
+    Args:
+        call: One attempt.
+        address: Named in errors.
+        delays_s: Seconds before each further attempt.
 
     Raises:
         OsteoserveError: The last attempt's error.
     """
-    for delay in RETRY_DELAYS_S:
+    for delay in delays_s:
         try:
             return call()
         except grpc.RpcError as error:
