@@ -8,10 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core.options import StretcherMethod
+from osteoserve_preprocessing.core.stretcher.body import find_patient
+from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, voxels_of
+from osteoserve_preprocessing.core.stretcher.coarse import Coarse, coarsen
+from osteoserve_preprocessing.core.stretcher.table import beyond, find_loose, find_table
 from osteoserve_preprocessing.geometry import Volume
+
+Mask = npt.NDArray[np.bool_]
 
 #: Threshold of bone and table alike (Milara 2024, "Stretcher Removal").
 TABLE_HU = 98
+#: Bright matter beside the patient, in ml, that is worth a word when it is left.
+WORTH_A_WORD_ML = 5.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Stretcher:
         report: What that removes.
     """
 
-    mask: npt.NDArray[np.bool_]
+    mask: Mask
     report: StretcherReport
 
 
@@ -54,6 +62,45 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
     Returns:
         Mask and report.
     """
-    mask = np.zeros(volume.geometry.shape, dtype=np.bool_)
-    caution = "" if method is StretcherMethod.NONE else "no stretcher was looked for"
-    return Stretcher(mask, StretcherReport(method, 0, 0.0, caution))
+    if method is StretcherMethod.NONE:
+        mask, caution = np.zeros(volume.geometry.shape, dtype=np.bool_), ""
+    else:
+        mask, caution = _by_body(volume)
+    removed = sum(
+        int(np.count_nonzero(slice_[gone] > TABLE_HU))
+        for slice_, gone in zip(volume.voxels, mask, strict=True)
+    )
+    millilitres = removed * volume.geometry.voxel_volume_ml
+    return Stretcher(mask, StretcherReport(method, removed, millilitres, caution))
+
+
+def _by_body(volume: Volume) -> tuple[Mask, str]:
+    nothing = np.zeros(volume.geometry.shape, dtype=np.bool_)
+    coarse = coarsen(volume)
+    patient = find_patient(coarse, TABLE_HU)
+    if not patient.any():
+        return nothing, "no body was found, so nothing was removed as stretcher"
+    loose = find_loose(coarse, patient, TABLE_HU)
+    table = find_table(coarse, patient, loose)
+    if table is None:
+        return nothing, _what_was_left(coarse, loose.bright & ~_inside(patient))
+    codes = codes_of(coarse, patient, table)
+    left = loose.bright & (codes == KEEP) & ~_inside(patient)
+    return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left)
+
+
+def _inside(patient: Mask) -> Mask:
+    """Enclosed by the patient on all four sides, as lung and gas are."""
+    outside = [beyond(patient, side) for side in range(4)]
+    inside: Mask = ~np.logical_or.reduce(outside)
+    return inside
+
+
+def _what_was_left(coarse: Coarse, left: Mask) -> str:
+    millilitres = np.count_nonzero(left) * coarse.cell_ml
+    if millilitres < WORTH_A_WORD_ML:
+        return ""
+    return (
+        f"about {millilitres:.0f} ml above {TABLE_HU} HU beside the body did not look like a "
+        "table and were left"
+    )

@@ -1,0 +1,71 @@
+"""From the cells of a table to the voxels that are set to 0 HU, sparing the skin beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.stretcher.morphology import dilate
+from osteoserve_preprocessing.core.stretcher.table import Table
+from osteoserve_preprocessing.geometry import Volume
+
+#: What to do with the voxels of a cell.
+KEEP, CLEAR, CLEAR_BRIGHT = 0, 1, 2
+
+#: So close to the patient, only table that persists is cleared: a finger may rest on it.
+NEAR_MM = 10.0
+#: So close to the patient, skin may share a cell with the table, and only bright voxels go.
+SKIN_MM = 4.0
+#: Round a table, cells that hold the rest of its shell.
+SHELL_MM = 4.0
+
+
+def codes_of(coarse: Coarse, patient: Mask, table: Table) -> npt.NDArray[np.uint8]:
+    """Decide for every cell.
+
+    Args:
+        coarse: Cells of a canonical volume.
+        patient: (z, y, x) bool.
+        table: The table beside it.
+
+    Returns:
+        (z, y, x) uint8: ``KEEP``, ``CLEAR`` (every voxel) or ``CLEAR_BRIGHT`` (only those as
+        bright as bone; skin is not). Never anything but ``KEEP`` in the patient.
+    """
+    near = dilate(coarse, patient, NEAR_MM)
+    shell = dilate(coarse, table.cells, SHELL_MM)
+    codes = np.full(patient.shape, KEEP, dtype=np.uint8)
+    codes[(shell | table.beyond) & ~near] = CLEAR
+    codes[shell & near & table.persistent] = CLEAR
+    codes[(codes == CLEAR) & dilate(coarse, patient, SKIN_MM)] = CLEAR_BRIGHT
+    codes[_guarded(coarse, patient)] = KEEP
+    return codes
+
+
+def voxels_of(coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, bright_hu: int) -> Mask:
+    """Carry the decision out voxel by voxel.
+
+    Args:
+        coarse: Cells of the volume.
+        codes: (z, y, x) uint8, one per cell.
+        volume: The volume itself.
+        bright_hu: HU above which table and bone look alike.
+
+    Returns:
+        (Z, Y, X) bool, true where a voxel is to be set to 0 HU.
+    """
+    mask = np.zeros(volume.geometry.shape, dtype=np.bool_)
+    for k, fine in coarse.expand(codes):
+        bright = (fine == CLEAR_BRIGHT) & (volume.voxels[k] > bright_hu)
+        np.logical_or(fine == CLEAR, bright, out=mask[k])
+    return mask
+
+
+def _guarded(coarse: Coarse, patient: Mask) -> Mask:
+    """The patient; with the patient of both neighbours where a cell shows one slice of several."""
+    guarded = patient.copy()
+    if coarse.step[0] > 1:
+        guarded[1:] |= patient[:-1]
+        guarded[:-1] |= patient[1:]
+    return guarded

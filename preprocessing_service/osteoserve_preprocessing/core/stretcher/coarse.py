@@ -1,0 +1,99 @@
+"""A thinned-out copy of a volume, on which patient and table are told apart.
+
+Both are centimetres large, so cells of 2 mm in the slice and 3 mm between slices show them as
+well as all voxels do, in a tenth of the time. What is decided here for a cell is carried out
+voxel by voxel through ``Coarse.expand``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_preprocessing.geometry import Volume
+
+Mask = npt.NDArray[np.bool_]
+
+#: Largest size of a cell in mm, within and between slices; a finger bone is 8 mm wide.
+IN_PLANE_MM, BETWEEN_MM = 2.0, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """A canonical volume in cells of several voxels.
+
+    In the slice, a cell covers its voxels; of the slices that it spans, it shows the first.
+
+    Args:
+        lowest: (z, y, x) int16, HU of the least dense voxel of each cell.
+        highest: (z, y, x) int16, HU of the densest.
+        spacing: (z, y, x) size of a cell in mm.
+        step: (z, y, x) voxels per cell.
+        shape: (Z, Y, X) of the volume.
+    """
+
+    lowest: npt.NDArray[np.int16]
+    highest: npt.NDArray[np.int16]
+    spacing: tuple[float, float, float]
+    step: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+    @property
+    def cell_ml(self) -> float:
+        """Volume of one cell in millilitres."""
+        return float(np.prod(self.spacing)) / 1000.0
+
+    @property
+    def cell_cm2(self) -> float:
+        """Axial area of one cell in cm2."""
+        return self.spacing[1] * self.spacing[2] / 100.0
+
+    def expand(self, codes: npt.NDArray[np.uint8]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        """The codes of the cells, slice by slice, as codes of voxels.
+
+        Args:
+            codes: (z, y, x) uint8, one per cell.
+
+        Yields:
+            Slice index of the volume and (Y, X) uint8; slices whose codes are all 0 are left out.
+        """
+        _, rows, columns = self.shape
+        for k in range(self.shape[0]):
+            cells = codes[k // self.step[0]]
+            if cells.any():
+                fine = np.repeat(np.repeat(cells, self.step[1], axis=0), self.step[2], axis=1)
+                yield k, fine[:rows, :columns]
+
+
+def coarsen(volume: Volume) -> Coarse:
+    """Divide a canonical volume into cells as large as 2 mm in the slice and 3 mm between allow."""
+    limits = (BETWEEN_MM, IN_PLANE_MM, IN_PLANE_MM)
+    z, y, x = (
+        max(1, int(limit / spacing + 1e-3))
+        for limit, spacing in zip(limits, volume.geometry.spacing, strict=True)
+    )
+    voxels = volume.voxels[::z]
+    shape = (voxels.shape[0], -(-voxels.shape[1] // y), -(-voxels.shape[2] // x))
+    lowest, highest = np.empty(shape, dtype=np.int16), np.empty(shape, dtype=np.int16)
+    for k, slice_ in enumerate(voxels):
+        lowest[k], highest[k] = _extremes(slice_, y, x)
+    dz, dy, dx = volume.geometry.spacing
+    return Coarse(lowest, highest, (dz * z, dy * y, dx * x), (z, y, x), volume.geometry.shape)
+
+
+def _extremes(
+    slice_: npt.NDArray[np.int16], y: int, x: int
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """Minimum and maximum of every block of y times x; blocks cut by the border hold fewer."""
+    missing = [(-size) % step for size, step in zip(slice_.shape, (y, x), strict=True)]
+    if any(missing):
+        slice_ = np.pad(slice_, [(0, n) for n in missing], mode="edge")
+    rows = [slice_[i::y] for i in range(y)]
+    low, high = np.minimum.reduce(rows), np.maximum.reduce(rows)
+    return (
+        np.minimum.reduce([low[:, j::x] for j in range(x)]),
+        np.maximum.reduce([high[:, j::x] for j in range(x)]),
+    )

@@ -1,0 +1,175 @@
+"""Which of the thin dense things round a patient are the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_preprocessing.core.stretcher.body import DENSE_HU
+from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.stretcher.morphology import touch
+
+#: A table runs along the patient: through half of the slices, or at least this far.
+SHORTEST_MM = 60.0
+#: Mean width of a table's trace in a slice, at the patient's back (where the border may cut it)
+#: and on other sides; lines, tubes and ears are narrower than the first, slivers of an arm than
+#: the second.
+NARROWEST_MM, NARROWEST_ELSEWHERE_MM = 40.0, 120.0
+#: So many times as much bright table must be found on another side to outweigh the back.
+ADVANTAGE_OF_BACK = 10
+#: Share of a table's cells that must lie beyond the patient. A head holder that comes up on both
+#: sides of the head has the smallest.
+SMALLEST_SHARE_BEYOND = 0.02
+#: A table is in the same place in at least this share of the slices within this distance on
+#: either side, and so is this share of its cells; vessels, skin folds and fingers are not.
+PERSISTENCE, PERSISTENCE_MM = 0.5, 60.0
+#: Rails and bars that go with a table lie mostly beyond the patient. In a study shorter than
+#: this everything persists, so they are not told from a finger.
+ACCESSORY_SHARE_BEYOND, SHORTEST_STUDY_MM = 0.5, 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table on the coarse grid.
+
+    Args:
+        cells: (z, y, x) bool, what was recognised as table.
+        beyond: (z, y, x) bool, the cells past the patient on the table's side.
+        persistent: (z, y, x) bool, where something like it stays along the slices.
+    """
+
+    cells: Mask
+    beyond: Mask
+    persistent: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Loose:
+    """What is dense and not the patient, in parts that hang together in 3-D.
+
+    Args:
+        parts: (z, y, x) number of the part, 0 for none.
+        bright: (z, y, x) bool, those of its cells with a voxel that could be bone.
+        persistent: (z, y, x) bool, where something loose stays along the slices.
+    """
+
+    parts: npt.NDArray[np.unsignedinteger[Any]]
+    bright: Mask
+    persistent: Mask
+
+
+def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
+    """Everything dense that does not touch the patient.
+
+    Args:
+        coarse: Cells of a canonical volume.
+        patient: (z, y, x) bool.
+        bright_hu: HU above which table and bone look alike.
+    """
+    # The cells at the patient's own outline hold skin, and would join table and blanket.
+    dense = (coarse.highest > DENSE_HU) & ~touch(patient)
+    return Loose(
+        parts=cc3d.connected_components(dense, connectivity=26),
+        bright=dense & (coarse.highest > bright_hu),
+        persistent=_persistent(coarse, dense),
+    )
+
+
+def find_table(coarse: Coarse, patient: Mask, loose: Loose) -> Table | None:
+    """Find the table beside a patient, on whichever of the four sides it lies.
+
+    Args:
+        coarse: Cells of a canonical volume.
+        patient: (z, y, x) bool, not empty.
+        loose: What else is dense.
+
+    Returns:
+        The table; None where nothing looks like one.
+    """
+    boxes = cc3d.statistics(loose.parts)["bounding_boxes"]
+    found = [_on_side(coarse, patient, loose, boxes, side) for side in range(4)]
+    shining = [np.count_nonzero(t.cells & t.beyond & loose.bright) for t in found]
+    # The back is where tables are: another side must be far ahead of it.
+    shining[0] *= ADVANTAGE_OF_BACK
+    best = int(np.argmax(shining))
+    return found[best] if shining[best] else None
+
+
+def beyond(patient: Mask, side: int) -> Mask:
+    """The cells past the patient on one side.
+
+    Args:
+        patient: (z, y, x) bool.
+        side: 0 back, 1 front, 2 left, 3 right of the patient.
+
+    Returns:
+        (z, y, x) bool: past the last cell of the patient in the same column of the slice; where a
+        column holds none, past the last cell in the slice; in slices without patient, past the
+        last of all.
+    """
+    turned = _turn(patient, side)
+    rows = turned.shape[1]
+    columns = turned.any(axis=1)
+    last = np.where(columns, rows - 1 - np.argmax(turned[:, ::-1], axis=1), -1)
+    lowest = last.max(axis=1)
+    lowest[lowest < 0] = lowest.max()
+    last = np.where(columns, last, lowest[:, None])
+    past = np.arange(rows)[None, :, None] > last[:, None, :]
+    return _turn(past, side)
+
+
+def _turn(array: Mask, side: int) -> Mask:
+    """Bring a side of the slice to the end of the rows; its own inverse."""
+    if side == 1:
+        return array[:, ::-1]
+    if side == 2:
+        return array.swapaxes(1, 2)
+    return array[:, ::-1, ::-1].swapaxes(1, 2) if side == 3 else array
+
+
+def _on_side(
+    coarse: Coarse,
+    patient: Mask,
+    loose: Loose,
+    boxes: list[tuple[slice, slice, slice]],
+    side: int,
+) -> Table:
+    zone = beyond(patient, side)
+    cells, past, bright, staying = (
+        np.bincount(loose.parts[where].ravel(), minlength=len(boxes))
+        for where in (..., zone, loose.bright, loose.persistent)
+    )
+    lasting = (bright > 0) & (staying >= PERSISTENCE * cells)
+    lasting[0] = False
+    tables = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
+    for part in np.flatnonzero(tables):
+        box = boxes[part]
+        tables[part] = _is_long_and_wide(coarse, loose.parts[box] == part, side)
+    if tables.any() and len(patient) * coarse.spacing[0] >= SHORTEST_STUDY_MM:
+        tables |= lasting & (past >= ACCESSORY_SHARE_BEYOND * cells)
+    return Table(tables[loose.parts], zone, loose.persistent)
+
+
+def _is_long_and_wide(coarse: Coarse, part: Mask, side: int) -> bool:
+    """Whether a part, cut out by its box, runs along the patient and is wide."""
+    length, across = part.shape[0], 2 if side < 2 else 1
+    if length < 0.5 * coarse.lowest.shape[0] and length * coarse.spacing[0] < SHORTEST_MM:
+        return False
+    width = part.any(axis=3 - across).sum() * coarse.spacing[across] / length
+    return bool(width >= (NARROWEST_ELSEWHERE_MM if side else NARROWEST_MM))
+
+
+def _persistent(coarse: Coarse, mask: Mask) -> Mask:
+    """Where the mask, give or take a cell, is set in half of the slices round about."""
+    reach = max(1, round(PERSISTENCE_MM / coarse.spacing[0]))
+    sums = np.zeros((len(mask) + 1, *mask.shape[1:]), dtype=np.int16)
+    np.cumsum(touch(mask), axis=0, dtype=np.int16, out=sums[1:])
+    enough = np.empty(mask.shape, dtype=np.bool_)
+    for k in range(len(mask)):
+        first, end = max(k - reach, 0), min(k + reach + 1, len(mask))
+        np.greater_equal(sums[end] - sums[first], PERSISTENCE * (end - first), out=enough[k])
+    return enough
