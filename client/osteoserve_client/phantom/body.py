@@ -4,139 +4,113 @@ from __future__ import annotations
 
 import numpy as np
 
-from osteoserve_client.phantom.canvas import FAR, Array, SliceCanvas
+from osteoserve_client.phantom.canvas import WAIST_Z, Array, Box, SliceCanvas
+from osteoserve_client.phantom.outline import CAVITY, HEAD, LEG, TRUNK, arm_path
 from osteoserve_client.phantom.parameters import PhantomParameters
 from osteoserve_client.phantom.shapes import (
     Capsules,
-    Profile,
     chain,
     ellipse,
     ellipsoid,
+    mirrored,
     rounded_box,
 )
 
 #: HU of soft tissues without contrast, as measured in clinical CT.
 SKIN_HU, FAT_HU, MUSCLE_HU = 15.0, -102.0, 52.0
+#: How far outside the skin its distance is known: room for cloth and lines.
+MARGIN_MM = 14.0
+#: Fat under the skin by height, as a share of that of the belly: thin over chest and neck.
+FAT_LEVELS = ((850, 940, 1060, 1200, 1330, 1440, 1500), (1.3, 1.2, 1.1, 0.8, 0.55, 0.45, 0.25))
 
-# Half-width, half-depth of the trunk and y of its middle. The back is kept near y = 110.
-TRUNK = Profile(
-    [
-        (775, 170, 92, 12),
-        (820, 180, 104, 6),
-        (890, 182, 110, 2),
-        (960, 172, 106, 4),
-        (1040, 158, 100, 8),
-        (1100, 150, 99, 9),
-        (1180, 155, 104, 6),
-        (1260, 160, 108, 3),
-        (1330, 166, 108, 4),
-        (1385, 172, 100, 10),
-        (1425, 170, 82, 22),
-        (1452, 128, 66, 26),
-        (1478, 70, 62, 18),
-        (1500, 61, 62, 8),
-        (1545, 62, 66, 6),
-    ]
-)
-HEAD = Profile(
-    [
-        (1488, 30, 40, -34),
-        (1502, 48, 58, -24),
-        (1530, 64, 82, -10),
-        (1565, 71, 94, -2),
-        (1610, 77, 99, 0),
-        (1650, 76, 97, 0),
-        (1685, 64, 82, 0),
-        (1708, 42, 54, 0),
-        (1722, 8, 10, 0),
-    ],
-    smoothing_mm=8,
-)
-# Half-width, half-depth, x and y of the middle of the left leg.
-LEG = Profile(
-    [
-        (0, 36, 100, 92, -46),
-        (40, 40, 110, 92, -46),
-        (75, 40, 66, 90, -18),
-        (95, 35, 44, 88, 6),
-        (160, 35, 40, 86, 12),
-        (240, 43, 48, 85, 14),
-        (350, 56, 62, 85, 16),
-        (430, 54, 58, 84, 6),
-        (480, 59, 62, 84, -2),
-        (540, 63, 68, 86, 2),
-        (650, 78, 84, 90, 6),
-        (760, 90, 96, 94, 8),
-        (850, 88, 100, 92, 6),
-    ]
-)
-# Inside of the abdominal wall: half-width, half-depth, y of the middle.
-CAVITY = Profile(
-    [
-        (868, 34, 40, 0),
-        (885, 50, 58, -2),
-        (930, 62, 72, -6),
-        (975, 92, 78, -24),
-        (1030, 126, 84, -34),
-        (1100, 134, 88, -30),
-        (1180, 128, 92, -10),
-        (1230, 120, 90, -2),
-    ]
-)
-
-
-def arm_path(arms: str, spread_mm: float = 0.0) -> list[list[float]]:
-    """Middle of the left arm: (x, y, z, radius of the skin) from the shoulder to the hand."""
-    path = _arm_path(arms)
-    away = np.clip([abs(z - path[0][2]) / 150 for _, _, z, _ in path], 0, 1) * spread_mm
-    return [[x + float(d), y, z, r] for (x, y, z, r), d in zip(path, away, strict=True)]
-
-
-def _arm_path(arms: str) -> list[list[float]]:
-    if arms == "up":
-        return [
-            [172, 26, 1400, 52],
-            [182, -4, 1490, 50],
-            [172, -34, 1680, 44],
-            [120, -58, 1780, 36],
-            [40, -66, 1840, 28],
-        ]
-    return [
-        [178, 28, 1402, 52],
-        [206, 36, 1330, 46],
-        [222, 40, 1230, 43],
-        [228, 34, 1100, 40],
-        [222, 8, 960, 34],
-        [212, -12, 850, 24],
-        [208, -14, 800, 26],
-        [204, -16, 690, 16],
-    ]
+Shape = tuple[Box, Array]
 
 
 class Body:
     """Outline and layers of one patient."""
 
     def __init__(self, parameters: PhantomParameters) -> None:
-        self._girth = parameters.girth
-        self._fat = parameters.fat_mm
+        self._girth, self._fat = parameters.girth, parameters.fat_mm
         self._wall_mm = 8.0 + 3.0 / parameters.muscle_fat
         self._muscle_fat, self._breast = parameters.muscle_fat, parameters.breast_mm
-        self._arms = _both_sides(parameters)
+        self._arms = _both_arms(parameters)
 
     def paint(self, canvas: SliceCanvas) -> None:
         """Paint everything but organs and bones, and tell the canvas where the skin is."""
         trunk = self._trunk(canvas)
-        for distance, fat in (
-            (trunk, self._fat_at(canvas)),
-            (self._legs(canvas), 0.5 * self._fat + 3),
-            (self._arm_field(canvas), 0.3 * self._fat + 2),
-            (self._head(canvas), 3.0),
-        ):
-            if distance is not None:
-                _layers(canvas, distance, fat, self._muscle_fat)
-                np.minimum(canvas.outline, distance, out=canvas.outline)
+        if trunk is not None:
+            self._layers(canvas, trunk, self._fat_at(canvas, trunk[0]))
+        for leg in self._legs(canvas):
+            self._layers(canvas, leg, 0.5 * self._fat + 3)
+        arms = self._arm_field(canvas)
+        if arms is not None:
+            self._layers(canvas, arms, 0.3 * self._fat + 2)
+        head = self._head(canvas)
+        if head is not None:
+            self._layers(canvas, head, 3.0)
         self._breasts(canvas)
         self._cavity(canvas)
+
+    def _trunk(self, canvas: SliceCanvas) -> Shape | None:
+        if not 770 <= canvas.z <= 1550:
+            return None
+        a, b, cy = _grown_trunk(canvas.z, self._girth)
+        box = _box_around(canvas, 0.0, cy, a, b)
+        if box is None:
+            return None
+        x, y = canvas.x[box], canvas.y[box] - np.float32(cy)
+        # The buttocks end where the legs part.
+        end = np.float32(max(0.0, 830 - canvas.z) * 2.6)
+        return box, (rounded_box(x, y, a, b) + ellipse(x, y, a, b)) / 2 + end
+
+    def _fat_at(self, canvas: SliceCanvas, box: Box) -> Array:
+        level = np.float32(self._fat * np.interp(canvas.z, *FAT_LEVELS))
+        # Uneven round the body, by the products of two waves.
+        column, row = canvas.x[box][:1] / 37, canvas.y[box][:, :1] / 45
+        sway: Array = 1 + np.float32(0.25) * np.sin(column) * np.cos(row)
+        return level * sway + np.float32(1.5)
+
+    def _legs(self, canvas: SliceCanvas) -> list[Shape]:
+        if not -5 <= canvas.z <= 850:
+            return []
+        a, b, cx, cy = LEG(canvas.z)
+        a, b = a * (0.3 + 0.7 * self._girth), b * (0.3 + 0.7 * self._girth)
+        end = np.float32(max(0.0, 12 - canvas.z) * 2.5)
+        legs: list[Shape] = []
+        for s in (-1.0, 1.0):
+            box = _box_around(canvas, s * cx, cy, a, b)
+            if box is not None:
+                x, y = canvas.x[box] - np.float32(s * cx), canvas.y[box] - np.float32(cy)
+                legs.append((box, ellipse(x, y, a, b) + end))
+        return legs
+
+    def _arm_field(self, canvas: SliceCanvas) -> Shape | None:
+        field = canvas.field()
+        self._arms.unite(canvas, field)
+        return field.take()
+
+    def _head(self, canvas: SliceCanvas) -> Shape | None:
+        if not 1486 <= canvas.z <= 1724:
+            return None
+        a, b, cy = HEAD(canvas.z)
+        box = _box_around(canvas, 0.0, cy, a, b)
+        if box is None:
+            return None
+        return box, ellipse(canvas.x[box], canvas.y[box] - np.float32(cy), a, b)
+
+    def _layers(self, canvas: SliceCanvas, shape: Shape, fat_mm: float | Array) -> None:
+        """Skin, fat and muscle under one outline."""
+        box, distance = shape
+        np.minimum(canvas.outline[box], distance, out=canvas.outline[box])
+        canvas.paint(box, distance, SKIN_HU)
+        canvas.paint(box, distance + np.float32(1.8), FAT_HU + 6 * canvas.strands[box])
+        # Fat stands between the muscles where a smooth noise crosses zero, and within them.
+        planes = np.exp(
+            -np.square(canvas.planes[box] / np.float32(0.055 + 0.03 * self._muscle_fat))
+        )
+        within = np.float32(6 * self._muscle_fat) * np.clip(canvas.texture[box], -3, 0.5)
+        muscle = np.float32(MUSCLE_HU + 3) + within - np.float32(100) * planes
+        canvas.paint(box, distance + fat_mm, muscle)
 
     def _breasts(self, canvas: SliceCanvas) -> None:
         """Fat with strands of gland, in front of the ribs; they fall to the sides."""
@@ -144,9 +118,8 @@ class Body:
             return
         for s in (-1.0, 1.0):
             radii = (52 + 0.5 * self._breast, 22 + 0.6 * self._breast, 50 + 0.4 * self._breast)
-            found = ellipsoid(
-                canvas, (s * (78 + 0.3 * self._breast), -80, 1290), radii, degrees=-s * 22
-            )
+            centre = (s * (78 + 0.3 * self._breast), -80, 1290)
+            found = ellipsoid(canvas, centre, radii, degrees=-s * 22)
             if found is None:
                 continue
             box, d = found
@@ -157,61 +130,6 @@ class Body:
             hu += canvas.coverage(d) * outside * (inside - hu)
             np.minimum(canvas.outline[box], d, out=canvas.outline[box])
 
-    def _fat_at(self, canvas: SliceCanvas) -> Array:
-        # Thick over belly and buttocks, thin over chest and neck, thickest at the sides.
-        level = float(
-            np.interp(
-                canvas.z,
-                [850, 940, 1060, 1200, 1330, 1440, 1500],
-                [1.3, 1.2, 1.1, 0.8, 0.55, 0.45, 0.25],
-            )
-        )
-        sway = np.float32(1) + np.float32(0.25) * np.sin(canvas.x / 37) * np.cos(canvas.y / 45)
-        return np.float32(level * self._fat) * sway + np.float32(1.5)
-
-    def _trunk(self, canvas: SliceCanvas) -> Array | None:
-        if not 770 <= canvas.z <= 1550:
-            return None
-        a, b, cy = TRUNK(canvas.z)
-        wide = 1 + (self._girth - 1) * float(np.interp(canvas.z, [1380, 1480], [1, 0.2]))
-        # A stout belly grows forwards: the back stays on the table.
-        a, grown = a * wide, b * wide
-        cy -= 0.8 * (grown - b)
-        box = canvas.box(-a - 12, a + 12, cy - grown - 12, cy + grown + 12)
-        if box is None:
-            return None
-        x, y = canvas.x[box], canvas.y[box] - np.float32(cy)
-        # The buttocks end where the legs part.
-        end = np.float32(max(0.0, 830 - canvas.z) * 1.6)
-        trunk = np.full_like(canvas.hu, FAR)
-        trunk[box] = (rounded_box(x, y, a, grown) + ellipse(x, y, a, grown)) / 2 + end
-        return trunk
-
-    def _legs(self, canvas: SliceCanvas) -> Array | None:
-        if not -5 <= canvas.z <= 850:
-            return None
-        a, b, cx, cy = LEG(canvas.z)
-        wide = 1 + 0.7 * (self._girth - 1)
-        x = np.abs(canvas.x) - np.float32(cx)
-        end = np.float32(max(0.0, 12 - canvas.z) * 2.5)
-        return ellipse(x, canvas.y - np.float32(cy), a * wide, b * wide) + end
-
-    def _arm_field(self, canvas: SliceCanvas) -> Array | None:
-        field = canvas.field()
-        self._arms.unite(canvas, field)
-        taken = field.take()
-        if taken is None:
-            return None
-        whole = np.full_like(canvas.hu, FAR)
-        whole[taken[0]] = taken[1]
-        return whole
-
-    def _head(self, canvas: SliceCanvas) -> Array | None:
-        if not 1486 <= canvas.z <= 1724:
-            return None
-        a, b, cy = HEAD(canvas.z)
-        return ellipse(canvas.x, canvas.y - np.float32(cy), a, b)
-
     def _cavity(self, canvas: SliceCanvas) -> None:
         if not 866 <= canvas.z <= 1232:
             return
@@ -221,33 +139,45 @@ class Body:
         box = canvas.box(-a * wide, a * wide, cy - b * wide, cy + b * wide)
         if box is None:
             return
-        x, y = canvas.x[box], canvas.y[box] - np.float32(cy)
         # The wall of the belly: three sheets of muscle under the fat.
-        wall = canvas.outline[box] + self._fat_at(canvas)[box] + np.float32(self._wall_mm)
-        distance = np.maximum(rounded_box(x, y, a * wide, b * wide), wall)
+        wall = canvas.outline[box] + self._fat_at(canvas, box) + np.float32(self._wall_mm)
+        inside = rounded_box(canvas.x[box], canvas.y[box] - np.float32(cy), a * wide, b * wide)
+        distance = np.maximum(inside, wall)
         canvas.peritoneum[box] = distance
         canvas.paint(box, distance, FAT_HU + 4 * canvas.strands[box])
 
 
-def _layers(canvas: SliceCanvas, distance: Array, fat_mm: float | Array, muscle_fat: float) -> None:
-    """Skin, fat and muscle under one outline."""
-    rows = np.flatnonzero((distance < 2).any(axis=1))
-    columns = np.flatnonzero((distance < 2).any(axis=0))
-    if len(rows) == 0 or len(columns) == 0:
-        return
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    d, strands = distance[box], canvas.strands[box]
-    fat = fat_mm if isinstance(fat_mm, float) else fat_mm[box]
-    canvas.paint(box, d, SKIN_HU)
-    canvas.paint(box, d + np.float32(1.8), FAT_HU + 6 * strands)
-    # Septa in the fat, and fat between the muscles: the zero lines of a smooth noise.
-    planes = np.exp(-np.square(canvas.planes[box] / np.float32(0.055 + 0.03 * muscle_fat)))
-    within = 6 * muscle_fat * np.clip(canvas.texture[box], -3, 0.5)
-    muscle = MUSCLE_HU + 3 + within - 100 * planes
-    canvas.paint(box, d + fat, muscle)
+def lowest_skin(parameters: PhantomParameters, scale: float) -> float:
+    """Y of the skin nearest the table, mm, patient frame: of back, buttocks or, prone, the front.
+
+    Args:
+        parameters: The patient.
+        scale: Patient's over nominal stature.
+    """
+    side = -1.0 if parameters.prone else 1.0
+    low = 0.0
+    for z in range(800, 1460, 20):
+        _, b, cy = _grown_trunk(float(z), parameters.girth)
+        bulge = 0.5 * parameters.breast_mm if parameters.prone and 1240 <= z <= 1340 else 0.0
+        lean = parameters.lean[1] * (z - WAIST_Z)
+        low = max(low, side * (cy + lean) + b + bulge)
+    # The outline is warped by up to 3 mm.
+    return parameters.offset_mm[1] + side * (low + 3.0) * scale
 
 
-def _both_sides(parameters: PhantomParameters) -> Capsules:
+def _grown_trunk(z: float, girth: float) -> list[float]:
+    """Half-width, half-depth and middle of the trunk; a stout belly grows forwards."""
+    a, b, cy = TRUNK(z)
+    wide = 1 + (girth - 1) * float(np.interp(z, [1380, 1480], [1, 0.2]))
+    return [a * wide, b * wide, cy - 0.8 * b * (wide - 1)]
+
+
+def _box_around(canvas: SliceCanvas, cx: float, cy: float, a: float, b: float) -> Box | None:
+    a, b = a + MARGIN_MM, b + MARGIN_MM
+    return canvas.box(cx - a, cx + a, cy - b, cy + b)
+
+
+def _both_arms(parameters: PhantomParameters) -> Capsules:
     width = 0.5 + 0.5 * parameters.girth
     if parameters.arms == "absent":
         # Only the caps of the shoulders: the arms were cut off by the reconstruction circle.
@@ -255,5 +185,4 @@ def _both_sides(parameters: PhantomParameters) -> Capsules:
     else:
         path = arm_path(parameters.arms, parameters.arm_spread_mm)
     left = [[x, y, z, r * width] for x, y, z, r in path]
-    right = [[-x, y, z, r] for x, y, z, r in left]
-    return Capsules(chain(left) + chain(right))
+    return Capsules(chain(left) + chain(mirrored(left)))

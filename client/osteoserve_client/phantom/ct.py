@@ -10,8 +10,8 @@ import numpy.typing as npt
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.phantom.airways import Airways
-from osteoserve_client.phantom.body import Body
-from osteoserve_client.phantom.canvas import Array, BodyFrame, SliceCanvas
+from osteoserve_client.phantom.body import Body, lowest_skin
+from osteoserve_client.phantom.canvas import NOMINAL_STATURE_MM, Array, BodyFrame, SliceCanvas
 from osteoserve_client.phantom.foreign import ForeignBodies
 from osteoserve_client.phantom.head import Head
 from osteoserve_client.phantom.implants import Implants
@@ -37,8 +37,6 @@ REGIONS = {
     "pelvis": (790.0, 1060.0),
     "legs": (0.0, 850.0),
 }
-#: y of the skin of the back, nominal mm in the body's frame (the mean patient's).
-BACK_Y = 113.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +68,14 @@ class PhantomScan:
         pixel_spacing_mm: float = 0.9766,
     ) -> None:
         self.parameters = parameters
-        self.scale = parameters.stature_mm / 1720.0
+        self.scale = parameters.stature_mm / NOMINAL_STATURE_MM
         self.columns_mm = (np.arange(columns) - (columns - 1) / 2) * pixel_spacing_mm
         self.rows_mm = (np.arange(rows) - (rows - 1) / 2) * pixel_spacing_mm
         self._frame = BodyFrame(parameters, self.columns_mm, self.rows_mm, pixel_spacing_mm)
         grid = (self.columns_mm, self.rows_mm, pixel_spacing_mm)
         self._tiles = NoiseTiles(parameters.seed, rows, columns, pixel_spacing_mm)
         self._scanner = Scanner(parameters, *grid, self._tiles)
-        side = -1.0 if parameters.prone else 1.0
-        back = parameters.offset_mm[1] + side * BACK_Y * self.scale
-        table = Table(parameters, *grid, back)
+        table = Table(parameters, *grid, lowest_skin(parameters, self.scale))
         self._background = np.full((rows, columns), -1000, dtype=np.float32)
         table.paint(self._background)
         self._body, self._organs = Body(parameters), Organs(parameters)
@@ -150,7 +146,8 @@ def make_ct_phantom(
     Args:
         slices: How many.
         seed: The same seed gives the same voxels.
-        rows, columns: Matrix of a slice.
+        rows: Rows of a slice.
+        columns: Columns of a slice.
         pixel_spacing_mm: Distance of pixel centres, both ways.
         slice_spacing_mm: Distance of slices; None spreads them over the region.
         region: One of `REGIONS`; the first slice lies at its lower end.

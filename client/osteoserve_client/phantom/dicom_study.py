@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from osteoserve_client.phantom.ct import PhantomCT
 
@@ -137,7 +137,7 @@ def _write_slice(phantom: PhantomCT, shared: Dataset, k: int, number: int, folde
     rows, columns = voxels.shape
     corner = (columns - 1, rows - 1, k, 1) if prone else (0, 0, k, 1)
     where = phantom.volume.geometry.affine @ np.array(corner, dtype=np.float64)
-    uid = _uid(shared.SeriesInstanceUID, str(number))
+    uid = _uid(str(shared.SeriesInstanceUID), str(number))
     path = folder / f"CT{number:04d}.dcm"
     ds = FileDataset(str(path), {}, file_meta=_file_meta(uid), preamble=b"\0" * 128)
     ds.update(shared)
@@ -158,7 +158,7 @@ def _stored(voxels: npt.NDArray[np.int16]) -> bytes:
     return values.astype("<i2").tobytes()
 
 
-def _file_meta(uid: str) -> FileMetaDataset:
+def _file_meta(uid: UID) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = uid
@@ -173,8 +173,8 @@ def _digest(phantom: PhantomCT, position: str) -> str:
     return digest.hexdigest()
 
 
-def _uid(digest: str, role: str) -> str:
-    return str(generate_uid(entropy_srcs=["osteoserve phantom", digest, role]))
+def _uid(digest: str, role: str) -> UID:
+    return generate_uid(entropy_srcs=["osteoserve phantom", digest, role])
 
 
 def _decimal(value: float) -> str:

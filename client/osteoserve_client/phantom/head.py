@@ -8,6 +8,7 @@ from osteoserve_client.phantom.canvas import Bone, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
 from osteoserve_client.phantom.shapes import (
     Capsules,
+    Path,
     chain,
     ellipse,
     ellipsoid,
@@ -32,7 +33,7 @@ class Head:
         self._petrous = Bone(1.0, 1.1 * parameters.cortex_hu, 0.75 * parameters.cortex_hu, 120.0)
         self._tooth = Bone(1.2, 2300.0, 1500.0, 60.0)
         self._filling = float(rng.choice([0, 2800], p=[0.6, 0.4]))
-        self._mandible = Capsules(*_mandible())
+        self._mandible = Capsules(_mandible())
         self._skull_base = Capsules(_rods(BASE))
         self._face_rods = Capsules(_rods(FACE))
         self._atlas = Capsules(_rods(ATLAS))
@@ -111,13 +112,13 @@ class Head:
 
 
 # Rods (x, y, z, r) of the left side; mirrored. Heights in nominal mm.
-BASE = [
+BASE: list[Path] = [
     [(62, 10, 1580, 7), (40, -2, 1582, 8), (14, -16, 1586, 6)],
     [(58, 22, 1574, 9), (54, 26, 1556, 6)],
     [(8, -10, 1586, 8), (6, -4, 1578, 7)],
     [(10, 40, 1574, 5), (30, 44, 1578, 5)],
 ]
-FACE = [
+FACE: list[Path] = [
     [(68, -14, 1578, 3), (66, -38, 1575, 3.2), (54, -62, 1572, 5), (36, -76, 1574, 4)],
     [(54, -62, 1574, 5), (52, -66, 1598, 4), (46, -74, 1616, 4.5)],
     [(8, -92, 1582, 3), (4, -98, 1572, 2.5)],
@@ -129,18 +130,19 @@ FACE = [
     [(0, -60, 1546, 2.5), (20, -58, 1544, 2.5)],
     [(0, -88, 1616, 5), (26, -86, 1618, 5)],
 ]
-ATLAS = [
-    [(0, -10, 1572, 3.5), (18, -2, 1572, 5.5), (22, 8, 1571, 7), (18, 24, 1571, 4), (0, 34, 1571, 3.5)],
+ATLAS: list[Path] = [
+    [(0, -10, 1572, 3.5), (18, -2, 1572, 5.5), (22, 8, 1571, 7), (18, 24, 1571, 4)],
+    [(18, 24, 1571, 4), (0, 34, 1571, 3.5)],
     [(22, 8, 1571, 5), (38, 10, 1570, 4)],
     [(0, 0, 1556, 5.5), (0, -2, 1580, 5)],
 ]  # fmt: skip
 
 
-def _rods(paths: list[list[tuple[float, float, float, float]]]) -> list[list[float]]:
+def _rods(paths: list[Path]) -> list[list[float]]:
     return [row for p in paths for row in chain(p) + chain(mirrored(p))]
 
 
-def _mandible() -> tuple[list[list[float]]]:
+def _mandible() -> list[list[float]]:
     ramus = [(50, -2, 1574, 5.5), (47, -8, 1550, 4.5), (45, -14, 1526, 5.0)]
     coronoid = [(46, -22, 1562, 2.6), (45, -20, 1540, 4.5)]
     body = smooth_path([(45, -14, 1526, 5), (38, -44, 1518, 5.4), (24, -72, 1513, 5.6),
@@ -149,7 +151,7 @@ def _mandible() -> tuple[list[list[float]]]:
     rods: list[list[float]] = []
     for path in ([list(p) for p in ramus], [list(p) for p in coronoid], body, upper):
         rods += chain(path) + chain(mirrored(path))
-    return (rods,)
+    return rods
 
 
 def _teeth() -> list[list[float]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import SimpleITK
 from osteoserve_preprocessing.geometry import Geometry
 
 from osteoserve_client.phantom.ct import PhantomCT
@@ -39,12 +39,12 @@ def write_ct_nifti(phantom: PhantomCT, path: Path) -> Path:
 
 
 def _write(voxels: npt.NDArray[np.generic], geometry: Geometry, path: Path) -> Path:
-    # NIfTI's frame is RAS, ours LPS: x and y change sign.
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ geometry.affine
-    image = nib.Nifti1Image(voxels.transpose(2, 1, 0), affine)
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    image.header.set_xyzt_units("mm")
+    # SimpleITK's frame is LPS, as ours; it writes NIfTI's RAS with sform and qform alike.
+    image = SimpleITK.GetImageFromArray(voxels)
+    # SimpleITK's own annotations stop at its swig wrappers.
+    image.SetSpacing(geometry.spacing[::-1])  # type: ignore[no-untyped-call]
+    image.SetOrigin(geometry.origin)  # type: ignore[no-untyped-call]
+    image.SetDirection(geometry.direction.ravel().tolist())  # type: ignore[no-untyped-call]
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(image, path)
+    SimpleITK.WriteImage(image, str(path), useCompression=True)
     return path

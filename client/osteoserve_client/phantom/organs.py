@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from osteoserve_client.phantom.body import FAT_HU, MUSCLE_HU
+from osteoserve_client.phantom.bowel import Bowel
 from osteoserve_client.phantom.canvas import Array, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
 from osteoserve_client.phantom.shapes import (
-    Capsules,
     Profile,
-    chain,
     ellipse,
     ellipsoid,
-    smooth_path,
 )
 from osteoserve_client.phantom.spine import CURVE
 from osteoserve_client.phantom.thorax import CAGE
 
-AIR_HU = -980.0
 # Psoas: x, y beside the column, half-width, half-depth.
 PSOAS = Profile(
     [(890, 84, -38, 12, 12), (940, 72, -28, 18, 16), (990, 54, 4, 21, 19), (1050, 44, 20, 18, 18),
@@ -43,7 +40,7 @@ class Organs:
         self._bladder = float(rng.choice([5, 90, 350]) if phase in ("portal", "late") else 6)
         self._shift = rng.normal(0, 5, size=(6, 3))
         self._up = -1.0 if not parameters.prone else 1.0
-        self._bowel = _Bowel(rng, parameters.oral_contrast_hu, self._up)
+        self._bowel = Bowel(rng, parameters.oral_contrast_hu, self._up)
 
     def paint(self, canvas: SliceCanvas) -> None:
         """Paint the organs that cross the slice."""
@@ -148,61 +145,3 @@ class Organs:
         rectum = ellipsoid(canvas, (0, 48, 905), (20, 15, 62))
         if rectum is not None:
             self._bowel.fill(canvas, *rectum, content=30.0, level=42.0)
-
-
-class _Bowel:
-    """Loops of bowel: random worms in the cavity and a frame of colon around them."""
-
-    def __init__(self, rng: np.random.Generator, oral_hu: float, up: float) -> None:
-        self._up = up
-        loops = []
-        for _ in range(16):
-            at = np.array([rng.uniform(-75, 75), rng.uniform(-60, 5), rng.uniform(930, 1120)])
-            path = [[*at, rng.uniform(9, 14)]]
-            for _ in range(9):
-                at = at + rng.normal(0, 24, 3)
-                at = np.clip(at, [-85, -66, 915], [85, 8, 1130])
-                path.append([*at, float(rng.uniform(9, 14))])
-            content = float(rng.choice([20.0, 30.0, oral_hu or 25.0, -120.0]))
-            loops.append(
-                (Capsules(chain(smooth_path(path, 3))), content, float(rng.uniform(-110, 0)))
-            )
-        wide = float(rng.uniform(15, 24))
-        right = [(-88, 2, 1000, wide + 3), (-96, 14, 1060, wide), (-92, 0, 1120, wide)]
-        across = [(-92, -20, 1120, wide), (-50, -58, 1090, wide), (0, -66, 1075, wide - 2),
-                  (50, -58, 1095, wide - 3), (94, 0, 1150, wide - 3)]  # fmt: skip
-        left = [(98, 12, 1140, wide - 4), (100, 16, 1050, wide - 5), (88, 0, 985, wide - 5),
-                (40, -20, 955, wide - 5), (10, 20, 940, wide - 5)]  # fmt: skip
-        for path in (right, across, left):
-            content = float(rng.choice([30.0, 60.0, 1.4 * oral_hu + 30]))
-            loops.append(
-                (Capsules(chain(smooth_path(path, 4))), content, float(rng.uniform(-95, 10)))
-            )
-        self._loops = loops
-
-    def paint(self, canvas: SliceCanvas) -> None:
-        for capsules, content, level in self._loops:
-            field = canvas.field()
-            capsules.unite(canvas, field)
-            taken = field.take()
-            if taken is not None:
-                box, d = taken
-                d = np.maximum(d + 1.5 * canvas.strands[box], canvas.peritoneum[box] + 1)
-                self.fill(canvas, box, d, content=content, level=level)
-
-    def fill(
-        self,
-        canvas: SliceCanvas,
-        box: tuple[slice, slice],
-        d: Array,
-        *,
-        content: float,
-        level: float,
-    ) -> None:
-        """Wall, content with its lumps, and gas above the level."""
-        canvas.paint(box, d, 55.0)
-        canvas.paint(
-            box, d + np.float32(2.2), content + (0.12 * abs(content) + 14) * canvas.strands[box]
-        )
-        gas = -self._up * (canvas.y[box] - np.float32(-self._up * level if self._up > 0 else level))
-        canvas.paint(box, np.maximum(d + np.float32(2.4), gas), AIR_HU)

@@ -11,6 +11,9 @@ ARMS = ("down", "up", "absent")
 CONTRAST_PHASES = ("none", "arterial", "portal", "late")
 TABLES = ("two_shell", "trapezoid", "curved", "flat", "none")
 
+# Chosen so that seed 0, the demo, is an unremarkable patient on an ordinary table.
+_STREAM = 3340
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhantomParameters:
@@ -100,7 +103,7 @@ class PhantomParameters:
 
 def draw_parameters(seed: int) -> PhantomParameters:
     """A plausible patient and examination, the same for the same seed."""
-    rng = np.random.default_rng([seed, 11])
+    rng = np.random.default_rng([seed, _STREAM])
     contrast = str(rng.choice(CONTRAST_PHASES, p=[0.25, 0.25, 0.35, 0.15]))
     low, high = {"none": (0, 1), "arterial": (230, 420), "portal": (120, 210), "late": (60, 120)}[
         contrast

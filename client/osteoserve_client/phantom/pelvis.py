@@ -6,14 +6,14 @@ import numpy as np
 
 from osteoserve_client.phantom.canvas import Bone, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
-from osteoserve_client.phantom.shapes import Capsules, Loft, Profile, chain, ellipse, mirrored
+from osteoserve_client.phantom.shapes import Capsules, Loft, Path, Profile, chain, ellipse, mirrored
 
 #: Centre of the left femoral head (x, y, z), nominal mm.
 HIP = (88.0, 0.0, 890.0)
 
 # Sections of the left ilium from the acetabular roof to the crest, back to front: x, y, half
 # the thickness.
-ILIUM = [
+ILIUM: list[tuple[float, Path]] = [
     (908.0, [(72, 34, 9), (80, 22, 13), (88, 4, 15), (92, -14, 13), (94, -30, 9)]),
     (925.0, [(62, 48, 7), (74, 30, 10), (86, 8, 11), (94, -14, 10), (102, -36, 8)]),
     (945.0, [(54, 66, 8), (66, 42, 7), (84, 12, 6.5), (100, -18, 6), (110, -46, 7.5)]),
@@ -23,7 +23,7 @@ ILIUM = [
     (1040.0, [(76, 62, 5), (86, 46, 4.5), (102, 22, 4.0), (116, 0, 5.5), (120, -12, 5.5)]),
     (1048.0, [(90, 46, 4), (96, 38, 4.5), (106, 22, 5.0), (114, 8, 5.5), (117, 0, 4)]),
 ]
-ACETABULUM = [
+ACETABULUM: list[tuple[float, Path]] = [
     (872.0, [(70, 32, 9), (66, 14, 5), (63, 0, 4), (64, -14, 6), (72, -26, 8), (82, -30, 5)]),
     (890.0, [(96, 33, 6), (80, 33, 9), (64, 18, 5), (60, -2, 3.5), (68, -22, 7), (90, -32, 6)]),
     (908.0, [(98, 30, 7), (84, 28, 11), (72, 14, 12), (72, -4, 12), (82, -22, 11), (98, -30, 7)]),
@@ -111,15 +111,13 @@ class Pelvis:
                 canvas.carve(box, ellipse(u, v, a - 2, b - 2), 25.0)
 
 
-def _side(
-    sections: list[tuple[float, list[tuple[float, float, float]]]], s: float
-) -> list[tuple[float, list[tuple[float, float, float]]]]:
+def _side(sections: list[tuple[float, Path]], s: float) -> list[tuple[float, Path]]:
     return [(z, [(s * x, y, r) for x, y, r in points]) for z, points in sections]
 
 
 def _rami() -> list[list[float]]:
     """Pubic rami, ischium and tuberosity of both sides, as rods."""
-    paths = [
+    paths: list[Path] = [
         [(72, -24, 884, 10), (48, -42, 877, 7.5), (24, -54, 868, 7.5), (11, -57, 858, 9)],
         [(11, -57, 862, 9), (10, -54, 842, 8)],
         [(10, -53, 844, 7), (26, -32, 826, 5.5), (44, -4, 812, 6.5), (54, 18, 812, 11)],

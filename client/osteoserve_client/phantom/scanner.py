@@ -59,7 +59,7 @@ class NoiseTiles:
 
     def tissue(self, z_mm: float) -> tuple[Array, Array, Array]:
         """Texture, strands and planes of the slice at z: neighbours 1 mm apart look alike."""
-        step = int(round(z_mm * 1.5))
+        step = round(z_mm * 1.5)
         return (
             self.cut(self.texture, step, step // 2),
             self.cut(self.strands, -step // 2, step // 3),
@@ -68,7 +68,7 @@ class NoiseTiles:
 
     def of_slice(self, z_mm: float) -> tuple[Array, Array]:
         """Quantum noise and horizontal streaks of the slice at z, unit variance."""
-        rng = np.random.default_rng([self._seed, 67, int(round(z_mm * 100)) & 0xFFFFFFFF])
+        rng = np.random.default_rng([self._seed, 67, round(z_mm * 100) & 0xFFFFFFFF])
         a, b, c, d, e, f = (int(v) for v in rng.integers(0, TILE, 6))
         turn = float(rng.uniform(0, np.pi / 2))
         noise = np.cos(turn) * self.cut(self.noise[0], a, b)

@@ -7,13 +7,17 @@ right in direction, which is what coverage, shells and layers need.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.phantom.canvas import Array, Box, DistanceField, SliceCanvas
 
-Point = Sequence[float]
+#: (x, y, z, r), nominal mm; for sections of plates (x, y, r).
+Point: TypeAlias = Sequence[float]
+Path: TypeAlias = Sequence[Point]
 
 
 def ellipse(x: Array, y: Array, a: float, b: float) -> Array:
@@ -21,7 +25,8 @@ def ellipse(x: Array, y: Array, a: float, b: float) -> Array:
     p = np.square(x / np.float32(a)) + np.square(y / np.float32(b))
     g = np.square(x / np.float32(a * a)) + np.square(y / np.float32(b * b))
     root = np.sqrt(p)
-    return root * (root - 1) / np.sqrt(g + np.float32(1e-9))
+    distance: Array = root * (root - 1) / np.sqrt(g + np.float32(1e-9))
+    return distance
 
 
 def rounded_box(x: Array, y: Array, a: float, b: float) -> Array:
@@ -29,7 +34,8 @@ def rounded_box(x: Array, y: Array, a: float, b: float) -> Array:
     u, v = np.abs(x) / np.float32(a), np.abs(y) / np.float32(b)
     f = np.cbrt(u * u * u + v * v * v)
     slope = np.sqrt(np.square(u * u / np.float32(a)) + np.square(v * v / np.float32(b)))
-    return (f - 1) * f * f / (slope + np.float32(1e-6))
+    distance: Array = (f - 1) * f * f / (slope + np.float32(1e-6))
+    return distance
 
 
 def turned(x: Array, y: Array, cx: float, cy: float, degrees: float) -> tuple[Array, Array]:
@@ -147,7 +153,7 @@ def _part_within(pz: float, vz: float, reach: float) -> tuple[float, float]:
 def chain(points: Iterable[Point]) -> list[list[float]]:
     """Rods joining consecutive points (x, y, z, r)."""
     rows = [list(map(float, p)) for p in points]
-    return [[*a, *b] for a, b in zip(rows, rows[1:], strict=False)]
+    return [[*a, *b] for a, b in pairwise(rows)]
 
 
 def mirrored(points: Iterable[Point]) -> list[list[float]]:

@@ -26,18 +26,23 @@ class SurfaceObjects:
 
     def paint(self, canvas: SliceCanvas) -> None:
         """Paint on the air around the body."""
-        outline = canvas.outline
-        front = self._front * canvas.y > -30
+        near = np.abs(canvas.outline) < 12
+        rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+        if len(rows) == 0:
+            return
+        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        outline, x = canvas.outline[box], canvas.x[box]
+        front = self._front * canvas.y[box] > -30
         if self._cloth:
-            folds = np.abs(outline - np.float32(self._lift) - 2 * canvas.strands) - np.float32(0.3)
-            canvas.paint((slice(None), slice(None)), np.where(front, folds, 9), -420.0)
-        for x, drift, low, long, radius, hu in zip(
+            folds = np.abs(outline - np.float32(self._lift) - 2 * canvas.strands[box]) - np.float32(
+                0.3
+            )
+            canvas.paint(box, np.where(front, folds, 9), -420.0)
+        for middle, drift, low, long, radius, hu in zip(
             self._x, self._drift, self._low, self._long, self._radius, self._hu, strict=True
         ):
             if not low <= canvas.z <= low + long:
                 continue
-            at = x + drift * (canvas.z - low)
-            distance = np.hypot(canvas.x - np.float32(at), outline - np.float32(radius + 0.5))
-            canvas.paint(
-                (slice(None), slice(None)), np.where(front, distance - np.float32(radius), 9), hu
-            )
+            at = middle + drift * (canvas.z - low)
+            distance = np.hypot(x - np.float32(at), outline - np.float32(radius + 0.5))
+            canvas.paint(box, np.where(front, distance - np.float32(radius), 9), hu)

@@ -45,8 +45,8 @@ class Table:
         self._shell_mm = float(rng.uniform(1.2, 3.4))
         self._gap, self._kind = parameters.table_gap_mm, parameters.table
         self._second_mm = float(rng.uniform(6, 50))
-        self._rails = bool(rng.random() < 0.5)
-        self._wires = bool(rng.random() < 0.3)
+        self._rails = bool(rng.random() < 0.25)
+        self._wires = bool(rng.random() < 0.15)
         self._mattress_hu = float(rng.uniform(-990, -900))
 
     def paint(self, hu: Array) -> None:
@@ -115,16 +115,16 @@ class Table:
         self._extras(hu, self._gap + 24, 225)
 
     def _extras(self, hu: Array, depth: float, x: float) -> None:
+        """Metal rails and wires that run along the table."""
         for s in (-1.0, 1.0):
             if self._rails:
-                rail = (
-                    np.hypot(self._x - np.float32(s * x), self._below - np.float32(depth + 8)) - 4
-                )
-                self._blend(hu, rail, 1900.0)
-                self._blend(hu, rail + np.float32(2), -700.0)
+                rail = self._from(s * x, depth + 8)
+                self._blend(hu, rail - np.float32(4), 1900.0)
+                self._blend(hu, rail - np.float32(2), -700.0)
             if self._wires:
-                wire = (
-                    np.hypot(self._x - np.float32(0.4 * s * x), self._below - np.float32(depth + 4))
-                    - 1.2
-                )
-                self._blend(hu, wire, 2600.0)
+                self._blend(hu, self._from(0.4 * s * x, depth + 4) - np.float32(1.2), 2600.0)
+
+    def _from(self, x: float, below: float) -> Array:
+        """(Y, X) distance from a point of the section."""
+        distance: Array = np.hypot(self._x - np.float32(x), self._below - np.float32(below))
+        return distance

@@ -136,7 +136,8 @@ class Thorax:
         v = (y + np.float32(8)) / np.float32(88)
         fall = u * u + v * v
         surface = top - 42 * fall - 26 * fall * fall
-        return 0.7 * (surface - np.float32(canvas.z))
+        height: Array = 0.7 * (surface - np.float32(canvas.z))
+        return height
 
     def paint_bones(self, canvas: SliceCanvas) -> None:
         """Paint cartilage, ribs and sternum."""
