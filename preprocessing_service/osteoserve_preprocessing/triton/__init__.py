@@ -1,1 +1,5 @@
-"""(package docstring)"""
+"""A real Triton without a container."""
+
+from osteoserve_preprocessing.triton.embedded import EmbeddedTriton
+
+__all__ = ["EmbeddedTriton"]

@@ -1,0 +1,35 @@
+"""What tritonclient raises, as errors of this package: the one place where they meet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tritonclient.utils import InferenceServerException
+
+from osteoserve_preprocessing.errors import (
+    InferenceError,
+    ModelNotFoundError,
+    PreprocessingError,
+    TritonUnavailableError,
+)
+
+_KINDS: Final[dict[str, type[PreprocessingError]]] = {
+    "StatusCode.UNAVAILABLE": TritonUnavailableError,
+    "StatusCode.NOT_FOUND": ModelNotFoundError,
+}
+
+
+def translated(error: InferenceServerException, subject: str) -> PreprocessingError:
+    """The error of this package that says the same; `InferenceError` where none is more exact.
+
+    Args:
+        error: As tritonclient raised it.
+        subject: What was asked, such as "model unet_skeleton".
+    """
+    kind = _KINDS.get(error.status() or "", InferenceError)
+    return kind(f"{subject}: {' '.join(error.message().split())}")
+
+
+def is_unavailable(error: InferenceServerException) -> bool:
+    """Whether asking again may help: Triton is not there, or its queue is full."""
+    return bool(error.status() == "StatusCode.UNAVAILABLE")

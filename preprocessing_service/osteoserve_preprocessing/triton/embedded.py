@@ -1,0 +1,103 @@
+"""A tritonserver of our own that lives as long as the program, and no longer."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, cast
+
+from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.triton.ports import LOOPBACK, ReservedPort
+from osteoserve_preprocessing.triton.probe import Probe
+from osteoserve_preprocessing.triton.process import LaunchOptions, TritonProcess
+from osteoserve_preprocessing.triton.repository import DEFAULT_PROFILE, check_repository
+from osteoserve_preprocessing.triton.supervisor import Supervisor
+
+
+class EmbeddedTriton:
+    """A supervised tritonserver that serves one model repository on loopback.
+
+    Where it ends, or a model no longer answers a real request, it is started again at the same
+    address. It ends with this process, whatever way that ends, and leaves no process, file or
+    shared memory behind.
+
+    Args:
+        repository: A Triton model repository.
+        profile: Which ``configs/<profile>.pbtxt`` of each model to use.
+        log: File to append Triton's log to; None to keep it for error messages only.
+    """
+
+    def __init__(
+        self, repository: Path, *, profile: str = DEFAULT_PROFILE, log: Path | None = None
+    ) -> None:
+        self._repository = repository.resolve()
+        self._profile = profile
+        self._log = log
+        self._held = ExitStack()
+        self._address: str | None = None
+        self._supervisor: Supervisor | None = None
+
+    def __enter__(self) -> EmbeddedTriton:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def grpc_address(self) -> str:
+        """Host and port of its gRPC endpoint, the same from start to stop.
+
+        Raises:
+            TritonStartError: It has not been started.
+        """
+        if self._address is None:
+            raise TritonStartError("the embedded Triton has not been started")
+        return self._address
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, and every model answered when it was last asked."""
+        return self._supervisor is not None and self._supervisor.healthy
+
+    def start(self) -> None:
+        """Start it, and return when every model has answered a request.
+
+        Raises:
+            TritonStartError: It does not start; the message holds the reason from Triton's log.
+        """
+        if self._supervisor is not None:
+            raise TritonStartError("the embedded Triton has been started already")
+        check_repository(self._repository, self._profile)
+        with ExitStack() as held:
+            log = held.enter_context(self._open_log())
+            port = held.enter_context(ReservedPort())
+            address = f"{LOOPBACK}:{port.number}"
+            probe = Probe(address)
+            held.callback(probe.close)
+            options = LaunchOptions(self._repository, self._profile, port.number)
+            supervisor = Supervisor(lambda: TritonProcess(options, log), probe)
+            supervisor.start()
+            held.callback(supervisor.stop)
+            self._held = held.pop_all()
+        self._address, self._supervisor = address, supervisor
+
+    def stop(self) -> None:
+        """End it, and wait until no process, file or shared memory of it is left."""
+        self._supervisor = self._address = None
+        self._held.close()
+
+    def _open_log(self) -> IO[bytes]:
+        if self._log is None:
+            return cast(IO[bytes], tempfile.TemporaryFile("a+b"))
+        try:
+            return self._log.open("a+b")
+        except OSError as error:
+            raise TritonStartError(f"Triton's log cannot be written: {error}") from error

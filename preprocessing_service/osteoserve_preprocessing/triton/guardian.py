@@ -1,0 +1,110 @@
+"""Keeps one tritonserver from outliving the process that wanted it, however that one ends.
+
+Run by path, as a process of its own between the two, with the standard library alone:
+
+    python guardian.py DIRECTORY SHM_PREFIX COMMAND...
+
+Standard input is a pipe from the parent: a byte there, SIGTERM or SIGINT end the server in good
+order; end of file (a parent killed with SIGKILL closes the pipe too) or another parent process id
+end it at once. So does the end of the server itself. Whatever it started is killed with it, then
+DIRECTORY and the segments of shared memory whose names begin with SHM_PREFIX are removed. The
+exit status is the server's, 128 and more for a signal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+#: Seconds that the server gets to end in good order; it needs about one.
+GRACE_S = 5.0
+
+#: Seconds between two looks at the server and the parent.
+PERIOD_S = 0.25
+
+#: Where Triton's Python backend puts its segments of shared memory.
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_STDIN = 0
+
+_signals_received: list[int] = []
+
+
+def guard(directory: Path, shm_prefix: str, command: list[str]) -> int:
+    """Run a command until it ends or is to end; see the module's text."""
+    parent = os.getppid()
+    # Processes that the server leaves behind become children of ours, to be killed and reaped.
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            cwd=directory,
+            start_new_session=True,
+            preexec_fn=_die_with_guardian,  # safe: this process has one thread
+        )
+        if _watch(server, parent):
+            server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(GRACE_S)
+        _kill_all(server)
+        return server.returncode
+    finally:
+        remove_traces(directory, shm_prefix)
+
+
+def remove_traces(directory: Path, shm_prefix: str) -> None:
+    """Remove a server's private directory and its segments of shared memory."""
+    shutil.rmtree(directory, ignore_errors=True)
+    for segment in SHARED_MEMORY.glob(f"{shm_prefix}*"):
+        segment.unlink(missing_ok=True)
+
+
+def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
+    """Wait until the server ends or is to end; whether somebody waits for its good order."""
+    while server.poll() is None:
+        readable, _, _ = select.select([_STDIN], [], [], PERIOD_S)
+        if readable:
+            return os.read(_STDIN, 1) != b""
+        if os.getppid() != parent:
+            return False
+        if _signals_received:
+            return True
+    return False
+
+
+def _kill_all(server: subprocess.Popen[bytes]) -> None:
+    """Kill the server's process group, and reap it and every process that it left behind."""
+    while True:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _die_with_guardian() -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: _signals_received.append(received))
+    status = guard(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    sys.exit(status if status >= 0 else 128 - status)
