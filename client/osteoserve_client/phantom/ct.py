@@ -161,8 +161,10 @@ def make_ct_phantom(
     """
     if region not in REGIONS:
         raise ValueError(f"{region!r} is none of {', '.join(REGIONS)}")
-    if min(slices, rows, columns) < 1 or pixel_spacing_mm <= 0:
-        raise ValueError("slices, rows, columns and pixel_spacing_mm must be positive")
+    if min(slices, rows, columns) < 1:
+        raise ValueError("slices, rows and columns must be positive")
+    if pixel_spacing_mm <= 0 or (slice_spacing_mm is not None and slice_spacing_mm <= 0):
+        raise ValueError("pixel_spacing_mm and slice_spacing_mm must be positive")
     patient = parameters if parameters is not None else draw_parameters(seed)
     scan = PhantomScan(patient, rows=rows, columns=columns, pixel_spacing_mm=pixel_spacing_mm)
     low, high = (scan.scale * z for z in REGIONS[region])

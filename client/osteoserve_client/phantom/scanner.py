@@ -10,7 +10,7 @@ from osteoserve_client.phantom.parameters import PhantomParameters
 
 #: What a CT with 12 bits stored and intercept -1024 can hold.
 LOWEST_HU, HIGHEST_HU = -1024, 3071
-TILE = 768
+TILE = 512
 
 
 def _correlated(rng: np.random.Generator, low: float, high: float, across: float = 1.0) -> Array:
