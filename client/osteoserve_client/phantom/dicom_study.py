@@ -101,6 +101,7 @@ def _series_and_equipment(ds: Dataset, digest: str, position: str) -> None:
     ds.SeriesNumber = 1
     ds.SeriesDescription = "Synthetic CT"
     ds.PatientPosition = position
+    ds.BodyPartExamined = "WHOLEBODY"
     ds.FrameOfReferenceUID = _uid(digest, "frame of reference")
     ds.PositionReferenceIndicator = ""
     ds.Manufacturer = "Osteoserve"
