@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from osteoserve_preprocessing.core import (
     PreprocessingOptions,
     StretcherMethod,
     in_plane_sampling,
     preprocess,
 )
+from osteoserve_preprocessing.geometry import Volume
 
 from osteoserve_export.errors import PairError
-from osteoserve_export.graph import ServingGraph
-from osteoserve_export.pairs import BONE, IGNORED, TrainingPair
+from osteoserve_export.pairs import BONE, IGNORED
+
+#: From (N, H, W) uint8 grey values to (N, H, W) uint8 labels: a network, however it is run.
+Segmenter = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
 #: What the served model is told about pixel spacing; the same numbers stand in its contract.
 PIXEL_SPACING_MM, PIXEL_SPACING_RANGE_MM, SIZE_MULTIPLE = 0.9766, (0.6, 1.3), 16
@@ -96,10 +99,9 @@ def compare(predicted: npt.NDArray[np.uint8], target: npt.NDArray[np.uint8]) -> 
     )
 
 
-@torch.no_grad()
 def segment(
-    graph: ServingGraph,
-    pair: TrainingPair,
+    segmenter: Segmenter,
+    volume: Volume,
     *,
     stretcher: StretcherMethod = StretcherMethod.BODY,
     batch: int = 8,
@@ -107,24 +109,24 @@ def segment(
     """Segment a study the way it is served.
 
     Args:
-        graph: What is served.
-        pair: Its volume is segmented, its target not looked at.
+        segmenter: The network.
+        volume: Canonical, HU.
         stretcher: How the scanner table is found.
         batch: Slices in one pass; does not change the result.
 
     Returns:
         (Z, Y, X) uint8, labels on the volume's grid.
     """
-    prepared = preprocess(pair.volume, PreprocessingOptions(stretcher=stretcher))
+    prepared = preprocess(volume, PreprocessingOptions(stretcher=stretcher))
     sampling = in_plane_sampling(
         prepared.geometry,
         nominal_mm=PIXEL_SPACING_MM,
         range_mm=PIXEL_SPACING_RANGE_MM,
         size_multiple=SIZE_MULTIPLE,
     )
-    slices = torch.from_numpy(sampling.forward(prepared.slices))
-    labels = torch.cat([graph(part) for part in slices.split(batch)])
-    return sampling.backward(labels.numpy(), 1)
+    slices = sampling.forward(prepared.slices)
+    parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
+    return sampling.backward(np.concatenate(parts), 1)
 
 
 def _ratio(part: int, whole: int) -> float:

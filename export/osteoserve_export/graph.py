@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -33,7 +35,21 @@ class ServingGraph(nn.Module):
             (N, H, W) uint8: 0 background, 1 skeleton (probability above one half).
         """
         grey = slices.unsqueeze(1).to(torch.float32) * (1.0 / 255.0)
-        return (self.network(grey) > 0).squeeze(1).to(torch.uint8)
+        logits: torch.Tensor = self.network(grey)
+        return (logits > 0).squeeze(1).to(torch.uint8)
+
+    @torch.no_grad()
+    def segment(self, slices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Segment slices that are NumPy arrays.
+
+        Args:
+            slices: (N, H, W) uint8, as for ``forward``.
+
+        Returns:
+            (N, H, W) uint8, as from ``forward``.
+        """
+        labels: npt.NDArray[np.uint8] = self(torch.from_numpy(slices)).numpy()
+        return labels
 
 
 def fold_batch_norm(network: UNet) -> UNet:

@@ -79,7 +79,8 @@ def _read_series(folder: Path) -> SimpleITK.Image:
     reader = SimpleITK.ImageSeriesReader()
     # GDCM orders the files by position along the slice normal, not by name or number.
     reader.SetFileNames(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    return reader.Execute()
+    series_image: SimpleITK.Image = reader.Execute()
+    return series_image
 
 
 def canonical_volume(image: SimpleITK.Image) -> Volume:

@@ -149,7 +149,7 @@ def run_evaluation(
     graph = ServingGraph(load_checkpoint(checkpoint))
     for name in names or tuple(studies):
         pair = studies[name].read(data)
-        figures = compare(segment(graph, pair), pair.target)
+        figures = compare(segment(graph.segment, pair.volume), pair.target)
         say(
             f"{name}: Dice {figures.dice:.4f}, IoU {figures.iou:.4f}, "
             f"sensitivity {figures.sensitivity:.4f}, precision {figures.precision:.4f}, "

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from osteoserve_export.cli import RECIPE
+from osteoserve_export.errors import RecipeError
+from osteoserve_export.recipe import read_recipe
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str):
+        path = tmp_path / "recipe.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_recipe(path)
+
+    return write
+
+
+def test_the_shipped_recipe_reads():
+    recipe = read_recipe(RECIPE)
+    assert recipe.training.first_channels == 8
+    assert {"ct_pelvis_3mm", "ct_abdomen_j2k"} <= {study.name for study in recipe.studies}
+    assert all(study.source for study in recipe.studies)
+
+
+def test_holding_a_study_out_changes_nothing_else():
+    recipe = read_recipe(RECIPE)
+    rest = recipe.without("ct_pelvis_3mm")
+    assert rest.training == recipe.training
+    assert [s for s in recipe.studies if s.name != "ct_pelvis_3mm"] == list(rest.studies)
+
+
+def test_an_unknown_study_cannot_be_held_out():
+    with pytest.raises(RecipeError, match="nothing_like_it"):
+        read_recipe(RECIPE).without("nothing_like_it")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[training]\nstep = 3", "step"),
+        ("[trainings]\nsteps = 3", "trainings"),
+        ("[training]\ncrop = 100", "16"),
+        ('[[study]]\nname = "a"\nimage = "a"\nshare = 1.0', "labels or pseudo"),
+        ('[[study]]\nname = "a"\nimage = "a"\nlabels = "b"\nshare = 0.0', "share"),
+        ('[[study]]\nname = "a"\nlabels = "b"\nshare = 1.0', "image"),
+        ('[[study]]\nname = "a"\nimage = "a"\nlabels = "b"\nshare = 1.0\n' * 2, "twice"),
+        ("[training", "no TOML"),
+    ],
+)
+def test_a_faulty_recipe_is_refused(written, text, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        written(text)
