@@ -1,0 +1,215 @@
+"""Starts the service, keeps it running, and stops it without losing a running call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from osteoserve_preprocessing.errors import OptionError
+from osteoserve_preprocessing.inference import TritonSession
+from osteoserve_preprocessing.server.admission import Admission
+from osteoserve_preprocessing.server.calls import Calls
+from osteoserve_preprocessing.server.health import (
+    SERVICE_NAME,
+    Health,
+    HealthMonitor,
+    HealthService,
+)
+from osteoserve_preprocessing.server.models import Models
+from osteoserve_preprocessing.server.pipeline import Pipeline
+from osteoserve_preprocessing.server.service import PreprocessingService
+from osteoserve_preprocessing.server.settings import Settings, packaged_repository
+from osteoserve_preprocessing.triton import EmbeddedTriton
+from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import (
+    add_PreprocessingServiceServicer_to_server,
+)
+
+logger = logging.getLogger(__name__)
+
+SERVER_OPTIONS = (
+    # Without this a second service on the same port starts without complaint.
+    ("grpc.so_reuseport", 0),
+    # gRPC's default, stated: no message may be larger, however it is declared.
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Our own client asks for signs of life every 20 s, also between calls.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service.
+
+    Args:
+        address: "HOST:PORT".
+        health: What is known of it.
+        admission: Who is in.
+    """
+
+    address: str
+    health: Health
+    admission: Admission
+
+    async def serving(self) -> None:
+        """Wait until it is SERVING."""
+        async for status in self.health.statuses(SERVICE_NAME):
+            if status == health_pb2.HealthCheckResponse.SERVING:
+                return
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """A service that runs until the context ends, and then drains.
+
+    Raises:
+        OptionError: The port is taken.
+        TritonStartError: The embedded Triton could not be started.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    address = _bind(server, settings)
+    async with AsyncExitStack() as stack:
+        triton = await stack.enter_async_context(_triton(settings))
+        session = await stack.enter_async_context(TritonSession(triton))
+        executor = ThreadPoolExecutor(2 * settings.limits.resident_volumes, "compute")
+        stack.callback(executor.shutdown)
+        health, models = Health(), Models(session)
+        monitor = HealthMonitor(models, session.canary, health)
+        admission = Admission(settings.limits)
+        pipeline = Pipeline(
+            models=models,
+            session=session,
+            admission=admission,
+            limits=settings.limits,
+            executor=executor,
+            version=version("osteoserve"),
+            note_success=monitor.note_success,
+        )
+        service = PreprocessingService(
+            Calls(admission, settings.limits),
+            pipeline,
+            models,
+            health,
+            chunk_bytes=settings.limits.chunk_bytes,
+        )
+        add_PreprocessingServiceServicer_to_server(service, server)
+        health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
+        if settings.reflection:
+            _add_reflection(server)
+        await server.start()
+        watching = asyncio.create_task(monitor.run())
+        stack.push_async_callback(_end, watching)
+        stack.push_async_callback(server.stop, settings.limits.drain_s)
+        stack.push_async_callback(health.drain)
+        yield Service(address, health, admission)
+
+
+def _bind(server: Any, settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        port = server.add_insecure_port(f"{host}:{settings.port}")
+    except RuntimeError as error:
+        raise OptionError(f"port {settings.port} on {settings.host} is taken") from error
+    return f"{host}:{port}"
+
+
+@asynccontextmanager
+async def _triton(settings: Settings) -> AsyncIterator[str]:
+    """Address of the external Triton, or of an embedded one that ends with the context."""
+    if settings.triton is not None:
+        yield settings.triton
+        return
+    repository = settings.repository or packaged_repository()
+    embedded = EmbeddedTriton(repository, profile=settings.profile, log=settings.triton_log)
+    try:
+        await asyncio.to_thread(embedded.start)
+        yield embedded.grpc_address
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+def _add_reflection(server: Any) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection(
+        (SERVICE_NAME, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server
+    )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def run(
+    settings: Settings,
+    *,
+    announce: Callable[[str], None] | None = None,
+    until_stdin_ends: bool = False,
+) -> None:
+    """Run a service until SIGTERM or SIGINT.
+
+    Args:
+        settings: How.
+        announce: Called with the address once it is SERVING.
+        until_stdin_ends: Stop also when standard input ends, as it does when the parent dies.
+
+    Raises:
+        PreprocessingError: It could not be started.
+    """
+    asyncio.run(_run(settings, announce, until_stdin_ends))
+
+
+async def _run(
+    settings: Settings, announce: Callable[[str], None] | None, until_stdin_ends: bool
+) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_ends:
+        threading.Thread(target=_stop_at_end_of_stdin, args=(loop, stop), daemon=True).start()
+    serving = asyncio.create_task(_serve(settings, announce, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await serving
+
+
+async def _serve(
+    settings: Settings, announce: Callable[[str], None] | None, stop: asyncio.Event
+) -> None:
+    async with running(settings) as service:
+        logger.info("listening on %s", service.address)
+        announcing = asyncio.create_task(_announce(service, announce))
+        await stop.wait()
+        logger.info("draining")
+        await _end(announcing)
+
+
+async def _announce(service: Service, announce: Callable[[str], None] | None) -> None:
+    await service.serving()
+    logger.info("serving on %s", service.address)
+    if announce:
+        announce(service.address)
+
+
+def _stop_at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # The descriptor, not sys.stdin: a thread that waits in its buffer would block the exit.
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)

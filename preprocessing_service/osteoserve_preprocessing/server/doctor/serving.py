@@ -1,0 +1,121 @@
+"""Questions about the models and about Triton, which is started for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from osteoserve_preprocessing.errors import (
+    ContractError,
+    DigestError,
+    OptionError,
+    PreprocessingError,
+    TritonError,
+)
+from osteoserve_preprocessing.inference import ModelContract, TritonSession, contract_from_config
+from osteoserve_preprocessing.server.doctor.findings import Finding, State
+from osteoserve_preprocessing.server.settings import Settings, packaged_repository
+from osteoserve_preprocessing.triton import EmbeddedTriton
+
+
+def models(settings: Settings) -> tuple[Finding, ...]:
+    """Whether every model in the repository states its contract, and its file is the one named."""
+    try:
+        repository = settings.repository or packaged_repository()
+    except OptionError as error:
+        return (Finding("model repository", State.BROKEN, str(error), "reinstall osteoserve"),)
+    configs = sorted(repository.glob("*/config.pbtxt"))
+    if not configs:
+        return (
+            Finding(
+                "model repository",
+                State.BROKEN,
+                f"{repository} holds no model",
+                "name another by --repository, or restore it",
+            ),
+        )
+    return tuple(_model(config.parent, settings.profile) for config in configs)
+
+
+def _model(folder: Path, profile: str) -> Finding:
+    subject = f"model {folder.name}"
+    try:
+        contract = _contract(folder, profile)
+        _check_digest(folder, contract)
+    except (PreprocessingError, OSError, text_format.ParseError) as error:
+        return Finding(
+            subject, State.BROKEN, str(error), "restore the folder, or export the model again"
+        )
+    labels = ", ".join(label.name for label in contract.labels)
+    return Finding(
+        subject,
+        State.OK,
+        f"version {contract.version}, {contract.precision}, labels: {labels}, digest agrees",
+    )
+
+
+def _contract(folder: Path, profile: str) -> ModelContract:
+    own = folder / "configs" / f"{profile}.pbtxt"
+    path = own if own.is_file() else folder / "config.pbtxt"
+    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    versions = [entry.name for entry in folder.iterdir() if entry.name.isdigit()]
+    if not versions:
+        raise ContractError("there is no version folder")
+    return contract_from_config(config, max(versions, key=int))
+
+
+def _check_digest(folder: Path, contract: ModelContract) -> None:
+    path = folder / contract.version / "model.onnx"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != contract.digest:
+        raise DigestError(
+            f"{folder.name}/{contract.version}/model.onnx has digest {digest[:12]}..., its "
+            f"configuration names {contract.digest[:12]}..."
+        )
+
+
+def triton(settings: Settings) -> tuple[Finding, ...]:
+    """Whether Triton starts, or answers, and every model answers a canary inference."""
+    return asyncio.run(_triton(settings))
+
+
+async def _triton(settings: Settings) -> tuple[Finding, ...]:
+    subject = f"Triton at {settings.triton}" if settings.triton else "embedded Triton"
+    try:
+        async with AsyncExitStack() as stack:
+            address = settings.triton
+            if address is None:
+                repository = settings.repository or packaged_repository()
+                embedded = EmbeddedTriton(
+                    repository, profile=settings.profile, log=settings.triton_log
+                )
+                address = stack.enter_context(embedded).grpc_address
+            session = await stack.enter_async_context(TritonSession(address))
+            names = await session.model_names()
+            canaries = [await _canary(session, name) for name in names]
+            detail = f"answers, and serves {', '.join(names) or 'no model'}"
+            state = State.OK if names else State.BROKEN
+            return (Finding(subject, state, detail), *canaries)
+    except (TritonError, OptionError) as error:
+        remedy = (
+            "check the address, and that its gRPC port is open"
+            if settings.triton
+            else "pip install 'osteoserve[service]'; start again with --triton-log FILE and read it"
+        )
+        return (Finding(subject, State.BROKEN, str(error), remedy),)
+
+
+async def _canary(session: TritonSession, name: str) -> Finding:
+    subject = f"canary of {name}"
+    try:
+        await session.canary(await session.contract(name))
+    except PreprocessingError as error:
+        return Finding(
+            subject, State.BROKEN, str(error), "restart Triton; read its log where it fails again"
+        )
+    return Finding(subject, State.OK, "answered")

@@ -1,0 +1,75 @@
+"""The RPC methods: unpack, delegate, convert."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.server.calls import Calls, StreamCall
+from osteoserve_preprocessing.server.converters import (
+    header_of,
+    model_message,
+    preprocess_progress,
+    preprocess_responses,
+    segment_progress,
+    segment_responses,
+)
+from osteoserve_preprocessing.server.health import Health
+from osteoserve_preprocessing.server.models import Models
+from osteoserve_preprocessing.server.pipeline import Pipeline
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
+from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceServicer
+
+
+class PreprocessingService(PreprocessingServiceServicer):
+    """osteoserve.preprocessing.v1.PreprocessingService; the proto documents the methods."""
+
+    def __init__(
+        self, calls: Calls, pipeline: Pipeline, models: Models, health: Health, *, chunk_bytes: int
+    ) -> None:
+        self._calls = calls
+        self._pipeline = pipeline
+        self._models = models
+        self._health = health
+        self._chunk_bytes = chunk_bytes
+
+    async def Preprocess(self, _requests: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
+        """Volume in; normalised volume and stretcher mask out."""
+        await self._calls.stream(context, "Preprocess", self._preprocess, preprocess_progress)
+
+    async def Segment(self, _requests: Any, context: Any) -> None:  # noqa: N802
+        """Volume in; label map and report out."""
+        await self._calls.stream(context, "Segment", self._segment, segment_progress)
+
+    async def ListModels(  # noqa: N802
+        self, _request: pb.ListModelsRequest, context: Any
+    ) -> pb.ListModelsResponse:
+        """What Triton serves now."""
+        return await self._calls.unary(context, "ListModels", self._list_models)
+
+    async def GetModel(  # noqa: N802
+        self, request: pb.GetModelRequest, context: Any
+    ) -> pb.GetModelResponse:
+        """One model of those."""
+        return await self._calls.unary(context, "GetModel", lambda: self._get_model(request.name))
+
+    async def _preprocess(self, call: StreamCall) -> None:
+        request = call.about(header_of(await call.upload.header()))
+        async with self._pipeline.preprocess(request, call.upload, call.tell) as answer:
+            await call.send(preprocess_responses(answer, chunk_bytes=self._chunk_bytes))
+
+    async def _segment(self, call: StreamCall) -> None:
+        request = call.about(header_of(await call.upload.header()))
+        async with self._pipeline.segment(request, call.upload, call.tell) as answer:
+            call.took(answer.stages)
+            await call.send(segment_responses(answer, chunk_bytes=self._chunk_bytes))
+
+    async def _list_models(self) -> pb.ListModelsResponse:
+        contracts = await self._models.contracts()
+        return pb.ListModelsResponse(models=map(self._model, contracts.values()))
+
+    async def _get_model(self, name: str) -> pb.GetModelResponse:
+        return pb.GetModelResponse(model=self._model(await self._models.contract(name)))
+
+    def _model(self, contract: ModelContract) -> pb.Model:
+        return model_message(contract, ready=self._health.ready(contract.name))

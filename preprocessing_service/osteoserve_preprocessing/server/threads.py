@@ -1,0 +1,25 @@
+"""Computing beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+async def in_thread(executor: Executor, work: Callable[[], Result]) -> Result:
+    """Run ``work`` in a thread and await it.
+
+    A thread cannot be interrupted. When the caller is cancelled, this ends only with the thread,
+    so that nobody takes the memory for free that it still uses.
+    """
+    future = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if not future.cancel():
+            await asyncio.wait([future])
+        raise

@@ -1,0 +1,22 @@
+"""Runs one service with settings that the command does not offer; stops when stdin ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from osteoserve_preprocessing.server import Limits, Settings
+from osteoserve_preprocessing.server.app import run
+
+
+def announce(address: str) -> None:
+    sys.stdout.write(json.dumps({"address": address}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    chosen = json.loads(sys.argv[1])
+    limits = Limits(**chosen.pop("limits", {}))
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run(Settings(port=0, limits=limits, **chosen), announce=announce, until_stdin_ends=True)
