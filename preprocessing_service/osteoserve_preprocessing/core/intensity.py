@@ -93,7 +93,9 @@ def normalise(
     background = table[0]
     grey = np.zeros(voxels.shape, dtype=np.uint8)
     for k in kept:
-        np.take(table, np.ascontiguousarray(voxels[k]).view(np.uint16), out=grey[k])
+        bits = np.ascontiguousarray(voxels[k]).view(np.uint16)
+        # No index can be out of range; any mode but "raise" saves NumPy a copy.
+        np.take(table, bits, out=grey[k], mode="clip")
         if removed[k].any():
             grey[k][removed[k]] = background
     return grey

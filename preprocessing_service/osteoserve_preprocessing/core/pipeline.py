@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from osteoserve_preprocessing.core.clipping import Clip, clip_femur_to_head
 from osteoserve_preprocessing.core.hounsfield import check_hounsfield
 from osteoserve_preprocessing.core.intensity import normalise
 from osteoserve_preprocessing.core.options import (
@@ -20,7 +21,7 @@ from osteoserve_preprocessing.core.options import (
 )
 from osteoserve_preprocessing.core.orientation import canonical_orientation
 from osteoserve_preprocessing.core.stretcher import StretcherReport, find_stretcher
-from osteoserve_preprocessing.errors import GeometryError, OptionError
+from osteoserve_preprocessing.errors import GeometryError
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 
@@ -66,24 +67,23 @@ def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
     if not canonical_orientation(volume.geometry).is_identity:
         raise GeometryError("preprocessing needs a canonical volume: left, back, head")
     check_hounsfield(volume.voxels)
-    if options.clip_femur_to_head:
-        raise OptionError("clip_femur_to_head is not available")
     stretcher = find_stretcher(volume, options.stretcher)
-    clip = range(volume.geometry.shape[0])
+    everything = Clip(range(volume.geometry.shape[0]), ())
+    clip = clip_femur_to_head(volume) if options.clip_femur_to_head else everything
     slices = normalise(
         volume.voxels,
         stretcher.mask,
         window=options.window,
         normalisation=options.normalisation,
-        kept=clip,
+        kept=clip.kept,
     )
     return Preprocessed(
         slices=slices,
         stretcher_mask=stretcher.mask,
         geometry=volume.geometry,
-        clip=clip,
+        clip=clip.kept,
         stretcher=stretcher.report,
         window=options.window,
         normalisation=options.normalisation,
-        warnings=(),
+        warnings=clip.warnings,
     )

@@ -13,7 +13,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
 
 #: Above this lie fat, muscle and bone, also where noise is strong; below it lung, foam and air.
@@ -45,15 +45,22 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
     core = erode(coarse, filled, HALF_THICKNESS_MM)
     thick = dilate(coarse, core, HALF_THICKNESS_MM) & (coarse.highest > DENSE_HU)
     parts = cc3d.connected_components(thick, connectivity=26)
-    count = int(parts.max()) + 1
-    patients = _largest_sections(parts, count) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
-    cells = np.bincount(parts.ravel(), minlength=count)
-    soft = np.bincount(parts[coarse.lowest <= bright_hu], minlength=count)
-    for part in np.flatnonzero(patients & (soft < SHELLS_SHARE_SOFT * cells)):
-        patients[part] = erode(coarse, parts == part, SHELLS_HALF_THICKNESS_MM).any()
-    patients[0] = False
-    patient: Mask = patients[parts]
+    large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
+    large[0] = False
+    boxes = cc3d.statistics(parts)["bounding_boxes"]
+    patient = np.zeros(parts.shape, dtype=np.bool_)
+    for number in np.flatnonzero(large):
+        box = boxes[number]
+        part = parts[box] == number
+        if not _is_shells(coarse, part, coarse.lowest[box] <= bright_hu):
+            patient[box] |= part
     return patient
+
+
+def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:
+    if np.count_nonzero(part & soft) >= SHELLS_SHARE_SOFT * np.count_nonzero(part):
+        return False
+    return not erode(coarse, part, SHELLS_HALF_THICKNESS_MM).any()
 
 
 def _without_speckle(mask: Mask) -> Mask:
@@ -65,11 +72,9 @@ def _without_speckle(mask: Mask) -> Mask:
     return filled
 
 
-def _largest_sections(
-    parts: npt.NDArray[np.unsignedinteger[Any]], count: int
-) -> npt.NDArray[np.int64]:
+def _largest_sections(parts: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.int64]:
     """Cells in each part's largest slice, indexed by the part's number."""
-    largest = np.zeros(count, dtype=np.int64)
+    largest = np.zeros(int(parts.max()) + 1, dtype=np.int64)
     for section in parts:
-        np.maximum(largest, np.bincount(section.ravel(), minlength=count), out=largest)
+        np.maximum(largest, np.bincount(section.ravel(), minlength=largest.size), out=largest)
     return largest

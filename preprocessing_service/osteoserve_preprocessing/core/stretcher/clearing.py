@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.morphology import dilate
 from osteoserve_preprocessing.core.stretcher.table import Table
 from osteoserve_preprocessing.geometry import Volume
@@ -56,9 +56,9 @@ def voxels_of(coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, brig
         (Z, Y, X) bool, true where a voxel is to be set to 0 HU.
     """
     mask = np.zeros(volume.geometry.shape, dtype=np.bool_)
-    for k, fine in coarse.expand(codes):
-        bright = (fine == CLEAR_BRIGHT) & (volume.voxels[k] > bright_hu)
-        np.logical_or(fine == CLEAR, bright, out=mask[k])
+    for k, rows, fine in coarse.expand(codes):
+        bright = (fine == CLEAR_BRIGHT) & (volume.voxels[k, rows] > bright_hu)
+        np.logical_or(fine == CLEAR, bright, out=mask[k, rows])
     return mask
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.coarse import Coarse, Mask
 
 
 def dilate(coarse: Coarse, mask: Mask, millimetres: float) -> Mask:

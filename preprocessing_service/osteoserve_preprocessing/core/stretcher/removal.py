@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from osteoserve_preprocessing.core.coarse import Coarse, coarsen
 from osteoserve_preprocessing.core.options import StretcherMethod
 from osteoserve_preprocessing.core.stretcher.body import find_patient
 from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, voxels_of
-from osteoserve_preprocessing.core.stretcher.coarse import Coarse, coarsen
+from osteoserve_preprocessing.core.stretcher.milara import milara_mask
 from osteoserve_preprocessing.core.stretcher.table import beyond, find_loose, find_table
 from osteoserve_preprocessing.geometry import Volume
 
@@ -62,10 +63,12 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
     Returns:
         Mask and report.
     """
-    if method is StretcherMethod.NONE:
-        mask, caution = np.zeros(volume.geometry.shape, dtype=np.bool_), ""
-    else:
+    if method is StretcherMethod.BODY:
         mask, caution = _by_body(volume)
+    elif method is StretcherMethod.MILARA:
+        mask, caution = _by_milara(volume)
+    else:
+        mask, caution = np.zeros(volume.geometry.shape, dtype=np.bool_), ""
     removed = sum(
         int(np.count_nonzero(slice_[gone] > TABLE_HU))
         for slice_, gone in zip(volume.voxels, mask, strict=True)
@@ -87,6 +90,18 @@ def _by_body(volume: Volume) -> tuple[Mask, str]:
     codes = codes_of(coarse, patient, table)
     left = loose.bright & (codes == KEEP) & ~_inside(patient)
     return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left)
+
+
+def _by_milara(volume: Volume) -> tuple[Mask, str]:
+    mask, caution = milara_mask(volume, TABLE_HU)
+    coarse = coarsen(volume)
+    patient = find_patient(coarse, TABLE_HU).view(np.uint8)
+    for k, rows, inside in coarse.expand(patient):
+        bright = inside.view(np.bool_) & (volume.voxels[k, rows] > TABLE_HU)
+        if (mask[k, rows] & bright).any():
+            caution = f"the margin cuts into the body in slice {k}, so nothing was removed"
+            return np.zeros_like(mask), caution
+    return mask, caution
 
 
 def _inside(patient: Mask) -> Mask:

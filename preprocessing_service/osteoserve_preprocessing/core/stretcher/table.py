@@ -9,8 +9,8 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
+from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.body import DENSE_HU
-from osteoserve_preprocessing.core.stretcher.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.morphology import touch
 
 #: A table runs along the patient: through half of the slices, or at least this far.
@@ -55,11 +55,20 @@ class Loose:
         parts: (z, y, x) number of the part, 0 for none.
         bright: (z, y, x) bool, those of its cells with a voxel that could be bone.
         persistent: (z, y, x) bool, where something loose stays along the slices.
+        where: (n,) flat indices of the cells of all parts.
+        boxes: Bounding box of each part, by number.
     """
 
     parts: npt.NDArray[np.unsignedinteger[Any]]
     bright: Mask
     persistent: Mask
+    where: npt.NDArray[np.intp]
+    boxes: list[tuple[slice, slice, slice]]
+
+    def count(self, mask: Mask | None = None) -> npt.NDArray[np.intp]:
+        """Cells of each part, by number; where a mask is given, those that lie in it."""
+        where = self.where if mask is None else self.where[mask.ravel()[self.where]]
+        return np.bincount(self.parts.ravel()[where], minlength=len(self.boxes))
 
 
 def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
@@ -72,10 +81,13 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
     """
     # The cells at the patient's own outline hold skin, and would join table and blanket.
     dense = (coarse.highest > DENSE_HU) & ~touch(patient)
+    parts = cc3d.connected_components(dense, connectivity=26)
     return Loose(
-        parts=cc3d.connected_components(dense, connectivity=26),
+        parts=parts,
         bright=dense & (coarse.highest > bright_hu),
         persistent=_persistent(coarse, dense),
+        where=np.flatnonzero(parts),
+        boxes=cc3d.statistics(parts)["bounding_boxes"],
     )
 
 
@@ -90,13 +102,21 @@ def find_table(coarse: Coarse, patient: Mask, loose: Loose) -> Table | None:
     Returns:
         The table; None where nothing looks like one.
     """
-    boxes = cc3d.statistics(loose.parts)["bounding_boxes"]
-    found = [_on_side(coarse, patient, loose, boxes, side) for side in range(4)]
-    shining = [np.count_nonzero(t.cells & t.beyond & loose.bright) for t in found]
-    # The back is where tables are: another side must be far ahead of it.
-    shining[0] *= ADVANTAGE_OF_BACK
-    best = int(np.argmax(shining))
-    return found[best] if shining[best] else None
+    lasting = _lasting(loose)
+    found: tuple[Mask, Mask] | None = None
+    most = 0
+    for side in range(4):
+        zone = beyond(patient, side)
+        tables = _tables(coarse, loose, lasting, zone, side)
+        # The back is where tables are: another side must be far ahead of it.
+        shining = int(loose.count(zone & loose.bright)[tables].sum())
+        shining *= 1 if side else ADVANTAGE_OF_BACK
+        if shining > most:
+            found, most = (tables, zone), shining
+    if found is None:
+        return None
+    tables, zone = found
+    return Table(tables[loose.parts], zone, loose.persistent)
 
 
 def beyond(patient: Mask, side: int) -> Mask:
@@ -131,27 +151,25 @@ def _turn(array: Mask, side: int) -> Mask:
     return array[:, ::-1, ::-1].swapaxes(1, 2) if side == 3 else array
 
 
-def _on_side(
-    coarse: Coarse,
-    patient: Mask,
-    loose: Loose,
-    boxes: list[tuple[slice, slice, slice]],
-    side: int,
-) -> Table:
-    zone = beyond(patient, side)
-    cells, past, bright, staying = (
-        np.bincount(loose.parts[where].ravel(), minlength=len(boxes))
-        for where in (..., zone, loose.bright, loose.persistent)
+def _lasting(loose: Loose) -> Mask:
+    """Which numbers of parts are bright somewhere and stay along the slices; never 0."""
+    lasting: Mask = (loose.count(loose.bright) > 0) & (
+        loose.count(loose.persistent) >= PERSISTENCE * loose.count()
     )
-    lasting = (bright > 0) & (staying >= PERSISTENCE * cells)
     lasting[0] = False
-    tables = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
-    for part in np.flatnonzero(tables):
-        box = boxes[part]
-        tables[part] = _is_long_and_wide(coarse, loose.parts[box] == part, side)
-    if tables.any() and len(patient) * coarse.spacing[0] >= SHORTEST_STUDY_MM:
+    return lasting
+
+
+def _tables(coarse: Coarse, loose: Loose, lasting: Mask, zone: Mask, side: int) -> Mask:
+    """Which numbers of parts are a table, or go with one, on that side."""
+    cells, past = loose.count(), loose.count(zone)
+    tables: Mask = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
+    for number in np.flatnonzero(tables):
+        part = loose.parts[loose.boxes[number]] == number
+        tables[number] = _is_long_and_wide(coarse, part, side)
+    if tables.any() and len(zone) * coarse.spacing[0] >= SHORTEST_STUDY_MM:
         tables |= lasting & (past >= ACCESSORY_SHARE_BEYOND * cells)
-    return Table(tables[loose.parts], zone, loose.persistent)
+    return tables
 
 
 def _is_long_and_wide(coarse: Coarse, part: Mask, side: int) -> bool:
