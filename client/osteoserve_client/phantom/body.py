@@ -71,7 +71,7 @@ class Body:
         return level * sway + np.float32(1.5)
 
     def _legs(self, canvas: SliceCanvas) -> list[Shape]:
-        if not -5 <= canvas.z <= 850:
+        if not -5 <= canvas.z <= 834:
             return []
         a, b, cx, cy = LEG(canvas.z)
         a, b = a * (0.3 + 0.7 * self._girth), b * (0.3 + 0.7 * self._girth)
@@ -106,7 +106,7 @@ class Body:
         canvas.paint(box, distance + np.float32(1.8), FAT_HU + 6 * canvas.strands[box])
         # Fat stands between the muscles where a smooth noise crosses zero, and within them.
         planes = np.exp(
-            -np.square(canvas.planes[box] / np.float32(0.055 + 0.03 * self._muscle_fat))
+            -np.square(canvas.planes[box] / np.float32(0.05 + 0.025 * self._muscle_fat))
         )
         within = np.float32(6 * self._muscle_fat) * np.clip(canvas.texture[box], -3, 0.5)
         muscle = np.float32(MUSCLE_HU + 3) + within - np.float32(100) * planes
@@ -161,8 +161,8 @@ def lowest_skin(parameters: PhantomParameters, scale: float) -> float:
         bulge = 0.5 * parameters.breast_mm if parameters.prone and 1240 <= z <= 1340 else 0.0
         lean = parameters.lean[1] * (z - WAIST_Z)
         low = max(low, side * (cy + lean) + b + bulge)
-    # The outline is warped by up to 3 mm.
-    return parameters.offset_mm[1] + side * (low + 3.0) * scale
+    # The outline is warped by some millimetres.
+    return parameters.offset_mm[1] + side * (low + 4.0) * scale
 
 
 def _grown_trunk(z: float, girth: float) -> list[float]:

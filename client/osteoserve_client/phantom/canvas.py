@@ -28,7 +28,7 @@ FAR = np.float32(1e3)
 class BodyFrame:
     """Maps pixel centres (patient frame, mm) to the body's nominal coordinates.
 
-    Scale, roll, lean and offset are followed by a smooth warp of about 2 mm, which is what
+    Scale, roll, lean and offset are followed by a smooth warp of a few millimetres, which is what
     keeps left and right from mirroring each other exactly.
 
     Args:
@@ -55,7 +55,7 @@ class BodyFrame:
         rng = np.random.default_rng([parameters.seed, 23])
         self._wave = rng.uniform(2 * np.pi / 420, 2 * np.pi / 170, size=(8, 2))
         self._phase = rng.uniform(0, 2 * np.pi, size=8)
-        self._swing = rng.uniform(0.6, 1.6, size=8)
+        self._swing = rng.uniform(0.8, 2.2, size=8)
 
     def centre_mm(self, z: float) -> tuple[float, float]:
         """Where the body's axis crosses the height z, patient frame, mm."""
@@ -91,7 +91,7 @@ class BodyFrame:
         c, s = self._cos, self._sin
         corners = [(c * x - s * y, s * x + c * y) for x in (x0, x1) for y in (y0, y1)]
         cx, cy = self.centre_mm(z)
-        margin = 7.0
+        margin = 10.0
         columns = self._span([p[0] for p in corners], cx, self.columns_mm, margin)
         rows = self._span([p[1] for p in corners], cy, self.rows_mm, margin)
         return None if columns is None or rows is None else (rows, columns)

@@ -106,6 +106,19 @@ class PhantomScan:
         image = self._scanner.acquire(hu, z_mm, metals[0] if metals else None)
         return image, label.astype(np.uint8)
 
+    def pixel_at(self, x: float, y: float, z: float) -> tuple[int, int]:
+        """(row, column) of the pixel nearest to a point of the body.
+
+        Args:
+            x: To the left of the body's axis, nominal mm, as in the tables of the anatomy.
+            y: To the back, nominal mm.
+            z: Above the soles, nominal mm.
+        """
+        across, back = self._frame.coordinates(z)
+        nearest = int((np.square(across - x) + np.square(back - y)).argmin())
+        row, column = np.unravel_index(nearest, across.shape)
+        return int(row), int(column)
+
     def _sampled_heights(self, z_mm: float) -> npt.NDArray[np.float64]:
         """Where a slice of some thickness is sampled: at most 2.5 mm apart."""
         thickness = self.parameters.slice_thickness_mm

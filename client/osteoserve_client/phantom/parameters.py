@@ -140,4 +140,5 @@ def draw_parameters(seed: int) -> PhantomParameters:
         noise_hu=float(np.exp(rng.uniform(np.log(6), np.log(32)))),
         blur_mm=float(rng.uniform(0.45, 0.95)),
         padding_hu=[None, -1024, -2000, -3024][int(rng.integers(0, 4))],
+        slice_thickness_mm=float(rng.choice([0.0, 3.0, 5.0], p=[0.6, 0.2, 0.2])),
     )

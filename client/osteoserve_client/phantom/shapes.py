@@ -203,7 +203,7 @@ class Loft:
         points = self.section(canvas.z)
         points[:, 2] *= np.sqrt(max(0.0, 1 - (beyond / self._blend) ** 2))
         rows = [[x, y, canvas.z, r] for x, y, r in points]
-        Capsules(chain(rows)).unite(canvas, field)
+        Capsules(chain(smooth_path(rows, 3))).unite(canvas, field)
 
     def section(self, z: float) -> npt.NDArray[np.float64]:
         """(N, 3) x, y, r of the curve at height z."""

@@ -16,8 +16,7 @@ from osteoserve_client.phantom import (
 )
 from osteoserve_client.phantom.spine import Spine
 
-# The nominal patient: upright in the field of view, no circle, so that body coordinates are
-# patient coordinates but for the warp of 3 mm.
+# The nominal patient, with nothing that could hide what is asked for.
 PLAIN = PhantomParameters(padding_hu=None, external_lines=0, calcifications=0, plaque=0)
 COARSE = {"rows": 192, "columns": 192, "pixel_spacing_mm": 2.6}
 FINE = {"rows": 256, "columns": 256, "pixel_spacing_mm": 1.9532}
@@ -38,8 +37,7 @@ class Probe:
     def at(self, x: float, y: float, z: float) -> tuple[float, float]:
         """Median HU and mean label of the 3x3 pixels round a point."""
         hu, label = self.slice(z)
-        j = int(np.abs(self.scan.rows_mm - y).argmin())
-        i = int(np.abs(self.scan.columns_mm - x).argmin())
+        j, i = self.scan.pixel_at(x, y, z)
         box = (slice(j - 1, j + 2), slice(i - 1, i + 2))
         return float(np.median(hu[box])), float(label[box].mean())
 
@@ -148,6 +146,7 @@ def test_left_and_right(probe: Probe) -> None:
     assert stomach_gas < -500
     assert probe.at(45, -30, 1262)[0] > 0
     assert probe.at(-75, -30, 1290)[0] < -500
+    assert probe.scan.pixel_at(-75, -30, 1290)[1] < probe.scan.pixel_at(45, -30, 1262)[1]
 
 
 def test_bright_vessels_and_kidneys_are_no_bone() -> None:
