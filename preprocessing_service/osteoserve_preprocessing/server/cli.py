@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ def serve(
             triton_log=triton_log,
             reflection=reflection,
         )
+        # gRPC's core writes its own words to standard error, also about what we report ourselves.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from osteoserve_preprocessing.server.app import run
 
         _log_to_standard_error()

@@ -80,6 +80,27 @@ def narrow_client(narrow_service: Any) -> Iterator[ServiceClient]:
         yield client
 
 
+def enlarged(volume: Volume) -> Volume:
+    """48 slices of 384x512, side by side what was there."""
+    voxels = np.tile(volume.voxels, (4, 8, 8))
+    return Volume(voxels, Geometry(voxels.shape, volume.geometry.spacing))
+
+
+def whole(volume: Volume) -> Iterator[pb.SegmentRequest]:
+    """All messages of a request."""
+    head = pb.VolumeHeader(
+        geometry=geometry_to_message(volume.geometry),
+        element_type=pb.ELEMENT_TYPE_INT16,
+        modality=pb.MODALITY_CT,
+    )
+    yield pb.SegmentRequest(header=pb.SegmentHeader(volume=head, model=MODEL))
+    for frame in frames(volume.voxels):
+        if isinstance(frame, bytes):
+            yield pb.SegmentRequest(chunk=frame)
+        else:
+            yield pb.SegmentRequest(trailer=frame)
+
+
 def soon(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -131,6 +152,21 @@ def test_a_cancelled_call_frees_its_place_at_once(
     assert narrow_client.segment(volume, model=MODEL)[0].any()
 
 
+@pytest.mark.parametrize("stage", [pb.Progress.STAGE_PREPROCESSING, pb.Progress.STAGE_INFERENCE])
+def test_a_call_that_is_cancelled_while_it_computes_stops_and_frees_its_place(
+    narrow_service: Any, narrow_client: ServiceClient, volume: Volume, stage: int
+) -> None:
+    before = len(narrow_service.calls())
+    with grpc.insecure_channel(narrow_service.address) as channel:
+        call = PreprocessingServiceStub(channel).Segment(whole(enlarged(volume)), timeout=60)
+        assert any(response.progress.stage == stage for response in call)
+        call.cancel()
+        assert soon(lambda: len(narrow_service.calls()) > before)
+    (line,) = narrow_service.calls()[before:]
+    assert "outcome=CANCELLED" in line
+    assert narrow_client.segment(volume, model=MODEL)[0].any()
+
+
 KILLED = """
 import sys, time, numpy as np
 from osteoserve_preprocessing.geometry import Geometry, Volume
@@ -178,23 +214,9 @@ def test_a_client_that_takes_no_answer_loses_its_place(
     narrow_service: Any, narrow_client: ServiceClient, volume: Volume
 ) -> None:
     """Its answer is larger than what the transport holds for a reader that does not read."""
-    large = np.tile(volume.voxels, (4, 8, 8))
-    geometry = Geometry(large.shape, (2.0, 0.9, 0.9))
-
-    def messages() -> Iterator[pb.SegmentRequest]:
-        head = pb.VolumeHeader(
-            geometry=geometry_to_message(geometry),
-            element_type=pb.ELEMENT_TYPE_INT16,
-            modality=pb.MODALITY_CT,
-        )
-        yield pb.SegmentRequest(header=pb.SegmentHeader(volume=head, model=MODEL))
-        for frame in frames(large):
-            sent = {"chunk": frame} if isinstance(frame, bytes) else {"trailer": frame}
-            yield pb.SegmentRequest(**sent)  # type: ignore[arg-type]
-
     before = len(narrow_service.calls())
     with grpc.insecure_channel(narrow_service.address) as channel:
-        call = PreprocessingServiceStub(channel).Segment(messages(), timeout=60)
+        call = PreprocessingServiceStub(channel).Segment(whole(enlarged(volume)), timeout=60)
         assert soon(lambda: len(narrow_service.calls()) > before, seconds=30)
         assert "outcome=DEADLINE_EXCEEDED" in narrow_service.calls()[before]
         call.cancel()
