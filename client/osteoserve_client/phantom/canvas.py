@@ -21,6 +21,8 @@ Box: TypeAlias = tuple[slice, slice]
 NOMINAL_STATURE_MM = 1720.0
 #: Middle of the lean and of the sideways curves: the navel's height, nominal mm.
 WAIST_Z = 1060.0
+#: Least thickness of the soft tissue over a bone.
+SKIN_MM = 2.5
 #: "No surface near": the distance field's value where nothing was drawn.
 FAR = np.float32(1e3)
 
@@ -171,7 +173,11 @@ class SliceCanvas:
         self.bone[box] *= 1 - self.coverage(distance)
 
     def paint_bone(self, box: Box, distance: Array, bone: Bone) -> None:
-        """Blend a bone into the inside of a surface, shell and marrow, and label it."""
+        """Blend a bone into the inside of a surface, shell and marrow, and label it.
+
+        No bone reaches the skin, however thin the patient was drawn.
+        """
+        distance = np.maximum(distance, self.outline[box] + np.float32(SKIN_MM))
         outer = self.coverage(distance)
         uneven = np.clip(1 + np.float32(0.22) * self.strands[box], 0.5, 1.6)
         inner = self.coverage(distance + np.float32(bone.cortex_mm) * uneven)

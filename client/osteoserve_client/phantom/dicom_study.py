@@ -168,7 +168,7 @@ def _file_meta(uid: UID) -> FileMetaDataset:
 
 
 def _digest(phantom: PhantomCT, position: str) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(phantom.volume.voxels))
+    digest = hashlib.sha256(np.ascontiguousarray(phantom.volume.voxels).data)
     digest.update(phantom.volume.geometry.affine.tobytes())
     digest.update(position.encode())
     return digest.hexdigest()

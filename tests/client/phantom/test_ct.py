@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+import SimpleITK
 from osteoserve_client.phantom import (
     REGIONS,
     PhantomParameters,
@@ -88,6 +89,24 @@ def test_labels_are_dense_shells_inside_the_patient(seed: int) -> None:
         # Most of a bone's rim is compact, and none of it is air.
         assert np.median(hu[bone & ~inner]) > 200
         assert (hu[bone] > -500).mean() > 0.99
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bone_reaches_the_air_outside(seed: int) -> None:
+    parameters = replace(
+        draw_parameters(seed), table="none", noise_hu=0.0, external_lines=0, padding_hu=None
+    )
+    scan = PhantomScan(parameters, **FINE)
+    for z in (60, 700, 1300, 1440, 1515, 1545, 1575, 1600):
+        hu, label = scan.slice(z * scan.scale)
+        air = SimpleITK.GetImageFromArray((hu < -700).astype(np.uint8))
+        outside = SimpleITK.GetArrayFromImage(SimpleITK.ConnectedThreshold(air, [(0, 0)], 1, 1))
+        touched = outside.astype(bool)
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            touched |= np.roll(outside.astype(bool), step, axis)
+        # Rolling wraps at the border, where an arm may leave the field of view.
+        inner = (slice(2, -2), slice(2, -2))
+        assert not (label.astype(bool) & touched)[inner].any()
 
 
 def test_the_table_is_never_bone() -> None:

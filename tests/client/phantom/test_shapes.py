@@ -107,6 +107,7 @@ def test_bone_is_labelled_and_what_is_carved_from_it_is_not(canvas: SliceCanvas)
 
     whole = (slice(None), slice(None))
     radius = np.hypot(canvas.x, canvas.y)
+    canvas.outline[:] = radius - 60
     canvas.paint_bone(whole, radius - 30, Bone(3.0, 1200.0, 100.0, 0.0, 0.0))
     canvas.carve(whole, radius - 8, 20.0)
     assert canvas.bone[radius < 6].max() == 0
