@@ -20,6 +20,9 @@ Mask = npt.NDArray[np.bool_]
 #: Largest size of a cell in mm, within and between slices; a finger bone is 8 mm wide.
 IN_PLANE_MM, BETWEEN_MM = 2.0, 4.0
 
+#: Soft tissue lies between plus and minus this; so many slices tell a scan's noise.
+SOFT_HU, NOISE_SLICES = 150, 16
+
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
@@ -33,6 +36,7 @@ class Coarse:
         spacing: (z, y, x) size of a cell in mm.
         step: (z, y, x) voxels per cell.
         shape: (Z, Y, X) of the volume.
+        noise_hu: Standard deviation of the noise between neighbouring voxels of soft tissue.
     """
 
     lowest: npt.NDArray[np.int16]
@@ -40,6 +44,7 @@ class Coarse:
     spacing: tuple[float, float, float]
     step: tuple[int, int, int]
     shape: tuple[int, int, int]
+    noise_hu: float
 
     @property
     def cell_ml(self) -> float:
@@ -88,7 +93,26 @@ def coarsen(volume: Volume) -> Coarse:
     for k, slice_ in enumerate(voxels):
         lowest[k], highest[k] = _extremes(slice_, y, x)
     dz, dy, dx = volume.geometry.spacing
-    return Coarse(lowest, highest, (dz * z, dy * y, dx * x), (z, y, x), volume.geometry.shape)
+    return Coarse(
+        lowest=lowest,
+        highest=highest,
+        spacing=(dz * z, dy * y, dx * x),
+        step=(z, y, x),
+        shape=volume.geometry.shape,
+        noise_hu=_noise(volume.voxels),
+    )
+
+
+def _noise(voxels: npt.NDArray[np.int16]) -> float:
+    """Standard deviation of noise, from the median difference of neighbours in soft tissue."""
+    sample = voxels[:: max(1, len(voxels) // NOISE_SLICES), ::2].astype(np.int32)
+    left, right = sample[:, :, :-1], sample[:, :, 1:]
+    soft = np.abs(left + right) < 2 * SOFT_HU
+    if not soft.any():
+        return 0.0
+    median = float(np.median(np.abs(right - left)[soft]))
+    # For normal noise, |a - b| has the median 0.6745 * sqrt(2) standard deviations.
+    return median / (0.6745 * float(np.sqrt(2.0)))
 
 
 def _extremes(

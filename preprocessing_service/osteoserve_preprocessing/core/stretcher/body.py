@@ -25,9 +25,13 @@ HALF_THICKNESS_MM = 4.0
 #: length. Solid table rails cut by the image's border measured up to 2.6, a child's arm is 10.
 SMALLEST_SECTION_CM2 = 4.0
 #: Two table shells close together pass for one thick part. It is less than this thick, and less
-#: than this share of it is fat or soft tissue (measured 0.2; arms 0.86 and more). Both are asked,
-#: since an arm that the field of view cuts is thick but bright all over, by truncation artefact.
-SHELLS_HALF_THICKNESS_MM, SHELLS_SHARE_SOFT = 8.0, 0.35
+#: than this share of it is fat or soft tissue (measured 0.2 to 0.5; fingers 0.65, arms 0.86 and
+#: more). Both are asked, since an arm that the field of view cuts is bright all over, by
+#: truncation artefact, but thick.
+SHELLS_HALF_THICKNESS_MM, SHELLS_SHARE_SOFT = 8.0, 0.6
+#: Noise, as a standard deviation, above which single voxels say too little. Low-dose scans
+#: through shoulders have 100 HU.
+NOISY_HU = 40.0
 
 
 def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
@@ -41,8 +45,7 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
         (z, y, x) bool. Every thick part of trunk and limbs; lung, gas and skin folds thinner than
         8 mm are left out. Empty where there is no thick part.
     """
-    filled = _without_speckle(coarse.lowest > DENSE_HU)
-    core = erode(coarse, filled, HALF_THICKNESS_MM)
+    core = erode(coarse, _dense(coarse), HALF_THICKNESS_MM)
     thick = dilate(coarse, core, HALF_THICKNESS_MM) & (coarse.highest > DENSE_HU)
     parts = cc3d.connected_components(thick, connectivity=26)
     large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
@@ -63,13 +66,23 @@ def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:
     return not erode(coarse, part, SHELLS_HALF_THICKNESS_MM).any()
 
 
-def _without_speckle(mask: Mask) -> Mask:
-    """Fill cells of which most of the 3x3 neighbours in the slice are set: noise leaves holes."""
-    padded = np.pad(mask.view(np.uint8), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
-    votes = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
-    filled: Mask = mask | (votes >= 6)
+def _dense(coarse: Coarse) -> Mask:
+    """Cells that are dense throughout; where the scan is noisy, that are dense on average."""
+    if coarse.noise_hu > NOISY_HU:
+        middle = (coarse.lowest.astype(np.int32) + coarse.highest) // 2
+        return _sum_3x3(middle) > 9 * DENSE_HU
+    dense = coarse.lowest > DENSE_HU
+    # A voxel here and there is noise all the same: most of its neighbours decide.
+    filled: Mask = dense | (_sum_3x3(dense.astype(np.int32)) >= 6)
     return filled
+
+
+def _sum_3x3(cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Sum of each cell and its neighbours in the slice; the border goes on."""
+    padded = np.pad(cells, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    total: npt.NDArray[np.int32] = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
+    return total
 
 
 def _largest_sections(parts: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.int64]:

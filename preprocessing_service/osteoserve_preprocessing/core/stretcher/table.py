@@ -15,12 +15,12 @@ from osteoserve_preprocessing.core.stretcher.morphology import touch
 
 #: A table runs along the patient: through half of the slices, or at least this far.
 SHORTEST_MM = 60.0
-#: Mean width of a table's trace in a slice, at the patient's back (where the border may cut it)
-#: and on other sides; lines, tubes and ears are narrower than the first, slivers of an arm than
-#: the second.
-NARROWEST_MM, NARROWEST_ELSEWHERE_MM = 40.0, 120.0
+#: Mean width of a table's trace in a slice: at the back (where the border may cut it), in front,
+#: left and right. Lines, tubes and ears are narrower; slivers of an arm, which lie left and
+#: right, are narrower than the last.
+NARROWEST_MM = (40.0, 60.0, 120.0, 120.0)
 #: So many times as much bright table must be found on another side to outweigh the back.
-ADVANTAGE_OF_BACK = 10
+ADVANTAGE_OF_BACK = 5
 #: Share of a table's cells that must lie beyond the patient. A head holder that comes up on both
 #: sides of the head has the smallest.
 SMALLEST_SHARE_BEYOND = 0.02
@@ -178,7 +178,7 @@ def _is_long_and_wide(coarse: Coarse, part: Mask, side: int) -> bool:
     if length < 0.5 * coarse.lowest.shape[0] and length * coarse.spacing[0] < SHORTEST_MM:
         return False
     width = part.any(axis=3 - across).sum() * coarse.spacing[across] / length
-    return bool(width >= (NARROWEST_ELSEWHERE_MM if side else NARROWEST_MM))
+    return bool(width >= NARROWEST_MM[side])
 
 
 def _persistent(coarse: Coarse, mask: Mask) -> Mask:
