@@ -55,11 +55,20 @@ class TritonSession:
         url: "host:port" of Triton's gRPC endpoint.
         batch: Slices in a request; fewer where a model's largest batch is smaller.
         in_flight: Requests under way at a time.
+        retry_delays_s: Seconds before each retry of a request to a Triton that is unavailable.
     """
 
-    def __init__(self, url: str, *, batch: int = BATCH, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        batch: int = BATCH,
+        in_flight: int = IN_FLIGHT,
+        retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
+    ) -> None:
         self._url = url
         self._batch = batch
+        self._retry_delays_s = retry_delays_s
         self._places = asyncio.Semaphore(in_flight)
         self._workers = in_flight
 
@@ -173,7 +182,7 @@ class TritonSession:
     async def _ask(self, contract: ModelContract, slices: Slices, deadline: float) -> Slices:
         """One request, again where Triton is unavailable."""
         async with _translating(f"model {contract.name}"):
-            for delay in RETRY_DELAYS_S:
+            for delay in self._retry_delays_s:
                 try:
                     return await self._infer(contract, slices, deadline)
                 except InferenceServerException as error:

@@ -24,7 +24,7 @@ START_TIMEOUT_S: Final = 120.0
 
 #: Seconds between two looks at the process, and between two requests to its models.
 WATCH_PERIOD_S: Final = 0.25
-PROBE_PERIOD_S: Final = 5.0
+PROBE_PERIOD_S: Final = 2.0
 
 #: Probes that must all succeed after one has failed: of several instances of a model, one may be
 #: gone, and requests go to each in turn.

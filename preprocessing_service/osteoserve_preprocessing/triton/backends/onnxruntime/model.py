@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as triton
-from onnx_engines import (  # type: ignore[import-not-found]  # Triton adds this file's folder
+from onnx_engines import (  # type: ignore[import-not-found]  # Triton puts this folder on the path
     EngineRequest,
     Tensors,
     open_engine,
@@ -116,6 +116,7 @@ def _engine_request(args: dict[str, str], config: dict[str, Any]) -> EngineReque
     parameters = _parameters(config)
     return EngineRequest(
         model=_model_file(args, config),
+        outputs=tuple(tensor["name"] for tensor in config["output"]),
         kind=kind,
         device=int(args["model_instance_device_id"]),
         accelerators=tuple(

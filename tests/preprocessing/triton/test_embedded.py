@@ -1,0 +1,165 @@
+"""The embedded Triton: a real tritonserver, from start to the last trace of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.triton import EmbeddedTriton
+from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.utils import InferenceServerException
+
+WaitUntil = Callable[..., float]
+ProcessesBelow = Callable[[int], list[Any]]
+
+
+def answers(address: str) -> bool:
+    slices = np.full((1, 16, 16), 255, np.uint8)
+    tensor = InferInput("slices", [1, 16, 16], "UINT8")
+    tensor.set_data_from_numpy(slices)
+    client = InferenceServerClient(address)
+    try:
+        labels = client.infer("box", [tensor], client_timeout=5).as_numpy("labels")
+    except InferenceServerException:
+        return False
+    finally:
+        client.close()
+    return labels is not None and bool(labels.all())
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory, write_model: Any) -> Path:
+    folder = tmp_path_factory.mktemp("one-model")
+    write_model(folder / "box")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def triton(repository: Path, home: Path) -> Iterator[EmbeddedTriton]:
+    """One that the tests may harm, so long as it recovers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        with EmbeddedTriton(repository, log=repository.parent / "triton.log") as embedded:
+            yield embedded
+
+
+def pid_of(program: str, processes_below: ProcessesBelow) -> int:
+    """Process id of the tritonserver, or of its stub, of the fixture above."""
+    mine = [
+        process.pid
+        for process in processes_below(os.getpid())
+        if program in process.command.split()[0] and "one-model" in process.command
+    ]
+    assert len(mine) == 1
+    return int(mine[0])
+
+
+def test_serves_and_says_so(triton: EmbeddedTriton) -> None:
+    assert triton.alive
+    assert answers(triton.grpc_address)
+
+
+@pytest.mark.parametrize("program", ["tritonserver", "triton_python_backend_stub"])
+def test_recovers_from_the_death_of_a_process(
+    triton: EmbeddedTriton,
+    processes_below: ProcessesBelow,
+    wait_until: WaitUntil,
+    program: str,
+) -> None:
+    address = triton.grpc_address
+    os.kill(pid_of(program, processes_below), signal.SIGKILL)
+    wait_until(lambda: not answers(address), within_s=5)
+    wait_until(lambda: triton.alive and answers(address), within_s=30)
+    assert triton.grpc_address == address
+
+
+def test_recovers_from_the_death_of_its_guardian(
+    triton: EmbeddedTriton, processes_below: ProcessesBelow, wait_until: WaitUntil
+) -> None:
+    server = pid_of("tritonserver", processes_below)
+    (guardian,) = [
+        process.pid
+        for process in processes_below(os.getpid())
+        if "guardian.py" in process.command and "one-model" in process.command
+    ]
+    os.kill(guardian, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{server}").exists(), within_s=5)
+    wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
+
+
+def test_speaks_on_loopback_alone(triton: EmbeddedTriton, processes_below: ProcessesBelow) -> None:
+    server = pid_of("tritonserver", processes_below)
+    pids = [server, *(process.pid for process in processes_below(server))]
+    sockets = [entry for pid in pids for entry in tcp_sockets(pid)]
+    port = int(triton.grpc_address.rpartition(":")[2])
+    assert {local for local, _, listening in sockets if listening} == {("127.0.0.1", port)}
+    assert {host for local, remote, _ in sockets for host, _ in (local, remote)} <= {
+        "127.0.0.1",
+        "0.0.0.0",  # noqa: S104  # of no remote, where a socket listens
+    }
+
+
+def test_writes_nothing_into_the_home_folder(triton: EmbeddedTriton, home: Path) -> None:
+    """OpenVINO's telemetry would leave its identity there before it reports."""
+    assert answers(triton.grpc_address)
+    assert list(home.rglob("*")) == []
+
+
+def test_stop_leaves_nothing(repository: Path, no_trace_left: Callable[[], None]) -> None:
+    with EmbeddedTriton(repository) as embedded:
+        address = embedded.grpc_address
+        assert answers(address)
+    no_trace_left()
+    assert not embedded.alive
+    assert not answers(address)
+
+
+def test_can_be_started_again_after_a_stop(
+    repository: Path, no_trace_left: Callable[[], None]
+) -> None:
+    embedded = EmbeddedTriton(repository)
+    embedded.start()
+    with pytest.raises(TritonStartError, match="already"):
+        embedded.start()
+    embedded.stop()
+    embedded.stop()
+    embedded.start()
+    assert answers(embedded.grpc_address)
+    embedded.stop()
+    no_trace_left()
+
+
+def tcp_sockets(pid: int) -> list[tuple[tuple[str, int], tuple[str, int], bool]]:
+    """Local end, remote end and whether it listens, of every TCP socket of a process."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        found = re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink()))
+        if found:
+            inodes.add(found[1])
+    entries = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes:
+                entries.append((_end(fields[1]), _end(fields[2]), fields[3] == "0A"))
+    return entries
+
+
+def _end(text: str) -> tuple[str, int]:
+    """An address of /proc/net/tcp; an IPv4 address in IPv6 is the IPv4 address."""
+    host, port = text.split(":")
+    last = bytes.fromhex(host)[-4:][::-1]
+    return socket.inet_ntoa(last), int(port, 16)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.triton.repository import check_repository, model_folders
+
+
+def add_model(repository: Path, name: str, *profiles: str) -> None:
+    (repository / name / "configs").mkdir(parents=True)
+    (repository / name / "config.pbtxt").touch()
+    for profile in profiles:
+        (repository / name / "configs" / f"{profile}.pbtxt").touch()
+
+
+def test_models_are_folders_with_a_configuration(tmp_path: Path) -> None:
+    add_model(tmp_path, "b")
+    add_model(tmp_path, "a")
+    (tmp_path / "notes").mkdir()
+    assert [folder.name for folder in model_folders(tmp_path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "profile"), [((), "cpu"), (("cpu",), "cpu"), (("cpu", "gpu"), "gpu")]
+)
+def test_a_model_with_the_profile_is_taken(
+    tmp_path: Path, profiles: tuple[str, ...], profile: str
+) -> None:
+    add_model(tmp_path, "a", *profiles)
+    check_repository(tmp_path, profile)
+
+
+@pytest.mark.parametrize(("profiles", "profile"), [((), "gpu"), (("gpu",), "cpu")])
+def test_a_model_without_it_is_refused(
+    tmp_path: Path, profiles: tuple[str, ...], profile: str
+) -> None:
+    """Triton would take config.pbtxt, and so perhaps another engine, without a word."""
+    add_model(tmp_path, "good", profile)
+    add_model(tmp_path, "lacking", *profiles)
+    with pytest.raises(TritonStartError, match="lacking"):
+        check_repository(tmp_path, profile)
+
+
+def test_an_empty_or_absent_repository_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(TritonStartError, match="no model"):
+            check_repository(folder, "cpu")
