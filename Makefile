@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: .venv/.demo ## A study in, its skeleton out: a phantom, or STUDY=<folder or file>
 ifeq ($(strip $(STUDY)),)
+	@rm -rf $(OUT)/phantom
 	@$(BIN)/osteoserve phantom ct -o $(OUT)/phantom --slices $(SLICES) --labels
 	@$(BIN)/osteoserve segment $(OUT)/phantom/dicom -o $(OUT)/result
 else
