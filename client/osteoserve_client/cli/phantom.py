@@ -31,10 +31,13 @@ def ct(output: Path, slices: int, seed: int, labels: bool, as_json: bool) -> Non
 
     The same options give the same files, bit for bit.
     """
+    from osteoserve_client.errors import OutputError
     from osteoserve_client.phantom import make_ct_phantom, write_dicom_study, write_label_map
 
-    made = make_ct_phantom(slices=slices, seed=seed)
     folder = output / "dicom"
+    if folder.exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty: a study needs a folder of its own")
+    made = make_ct_phantom(slices=slices, seed=seed)
     write_dicom_study(made, folder)
     written = {"dicom": str(folder)}
     if labels:
