@@ -27,6 +27,7 @@ from osteoserve_preprocessing.server.health import (
     HealthMonitor,
     HealthService,
 )
+from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.pipeline import Pipeline
 from osteoserve_preprocessing.server.service import PreprocessingService
@@ -172,6 +173,7 @@ def run(
     Raises:
         PreprocessingError: It could not be started.
     """
+    give_back_large_blocks()
     asyncio.run(_run(settings, announce, until_stdin_ends))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 
 from osteoserve_preprocessing.server import Limits, Settings
 from osteoserve_preprocessing.server.app import run
@@ -18,5 +19,7 @@ def announce(address: str) -> None:
 if __name__ == "__main__":
     chosen = json.loads(sys.argv[1])
     limits = Limits(**chosen.pop("limits", {}))
+    if "repository" in chosen:
+        chosen["repository"] = Path(chosen["repository"])
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     run(Settings(port=0, limits=limits, **chosen), announce=announce, until_stdin_ends=True)
