@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,42 @@ def threshold_network(
     return bytes(model.SerializeToString())
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process, as /proc shows it."""
+
+    pid: int
+    parent: int
+    command: str
+
+
+def all_processes() -> list[Process]:
+    """Every process of this machine that has not ended."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it ended while we looked
+            continue
+        if state not in "ZX":
+            found.append(Process(int(folder.name), int(parent), command.strip()))
+    return found
+
+
+def tree_below(root: int) -> list[Process]:
+    """Processes that descend from one, itself excluded."""
+    everything = all_processes()
+    found, parents = [], {root}
+    while parents:
+        children = [process for process in everything if process.parent in parents]
+        found += children
+        parents = {process.pid for process in children}
+    return found
+
+
 #: `box_network` labels a pixel where its 3x3 neighbourhood sums to more than this.
 BOX_THRESHOLD = 900
 
@@ -119,6 +156,18 @@ def edit_one_configuration(path: Path, edit: EditConfiguration) -> None:
 
 
 @pytest.fixture(scope="session")
+def running_processes() -> Callable[[], list[Process]]:
+    """Every process of this machine, as the kernel sees it."""
+    return all_processes
+
+
+@pytest.fixture(scope="session")
+def processes_below() -> Callable[[int], list[Process]]:
+    """Processes that descend from a given one, as the kernel sees it."""
+    return tree_below
+
+
+@pytest.fixture(scope="session")
 def write_model() -> WriteModel:
     """Writes a model and its configurations as one folder of a model repository."""
 
@@ -152,7 +201,8 @@ def shared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models of every kind that the tests ask.
 
     ``box`` and ``random`` run in OpenVINO, ``box_plain`` in ONNX Runtime, ``stranger`` answers a
-    value that is no label, ``shrinking`` a row too few, and ``slow`` takes long.
+    value that is no label, ``shrinking`` a row too few, ``slow`` takes long, and ``bare`` states
+    no contract.
     """
     repository = tmp_path_factory.mktemp("models")
     write_one_model(repository / "box", box_network())
@@ -161,7 +211,11 @@ def shared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_one_model(repository / "stranger", box_network(value=7))
     write_one_model(repository / "shrinking", box_network(lost_rows=1))
     write_one_model(repository / "slow", random_network(32, kernel=15))
+    write_one_model(repository / "bare", box_network())
     for path in ("config.pbtxt", "configs/cpu.pbtxt"):
+        edit_one_configuration(
+            repository / "bare" / path, lambda config: config.ClearField("parameters")
+        )
         edit_one_configuration(
             repository / "box_plain" / path, lambda config: config.ClearField("optimization")
         )

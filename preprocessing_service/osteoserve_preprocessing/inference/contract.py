@@ -130,7 +130,9 @@ def _read(config: model_config_pb2.ModelConfig, version: str) -> ModelContract:
     if _text(config, "contract") != CONTRACT_VERSION:
         raise _wrong("contract", f"must be {CONTRACT_VERSION}", _text(config, "contract"))
     modality = _text(config, "modality")
-    if _text(config, "orientation") != ORIENTATIONS.get(modality):
+    if modality not in ORIENTATIONS:
+        raise _wrong("modality", f"must be one of {', '.join(ORIENTATIONS)}", modality)
+    if _text(config, "orientation") != ORIENTATIONS[modality]:
         raise _wrong(
             "orientation", f"must be that of {modality} images", _text(config, "orientation")
         )
@@ -139,7 +141,7 @@ def _read(config: model_config_pb2.ModelConfig, version: str) -> ModelContract:
     return ModelContract(
         name=config.name,
         version=version,
-        modality=cast(Modality, modality),  # __post_init__ checks it
+        modality=cast(Modality, modality),
         labels=labels_from_json(_text(config, "labels")),
         window=Window(_whole("window_hu", lower), _whole("window_hu", upper)),
         normalisation=_normalisation(config),

@@ -31,9 +31,9 @@ BATCH: Final = 8
 #: More would only wait in Triton's queue, in front of the next canary.
 IN_FLIGHT: Final = 3
 
-#: Seconds before the first and the second retry: together longer than an embedded Triton needs
-#: to be started again.
-RETRY_DELAYS_S: Final = (1.0, 4.0)
+#: Seconds before the first and the second retry. An embedded Triton that was killed is back after
+#: two or three.
+RETRY_DELAYS_S: Final = (3.0, 6.0)
 
 #: Longest that Triton may take to say what it serves, or to answer a canary, in seconds.
 QUESTION_TIMEOUT_S: Final = 10.0
@@ -184,27 +184,32 @@ class TritonSession:
         async with _translating(f"model {contract.name}"):
             for delay in self._retry_delays_s:
                 try:
-                    return await self._infer(contract, slices, deadline)
+                    return await self._infer_in_turn(contract, slices, deadline)
                 except InferenceServerException as error:
                     if not is_unavailable(error):
                         raise
                 await asyncio.sleep(delay)
+            return await self._infer_in_turn(contract, slices, deadline)
+
+    async def _infer_in_turn(
+        self, contract: ModelContract, slices: Slices, deadline: float
+    ) -> Slices:
+        async with self._places:
             return await self._infer(contract, slices, deadline)
 
     async def _infer(self, contract: ModelContract, slices: Slices, deadline: float) -> Slices:
         tensor = InferInput(contract.input_name, list(slices.shape), "UINT8")
         tensor.set_data_from_numpy(np.ascontiguousarray(slices))
-        async with self._places:
-            remaining = max(deadline - monotonic(), 0.001)
-            answer = await self._client.infer(
-                contract.name,
-                [tensor],
-                model_version=contract.version,
-                outputs=[InferRequestedOutput(contract.output_name)],
-                # Triton rejects what has waited this long, instead of computing it for nobody.
-                timeout=int(remaining * 1e6),
-                client_timeout=remaining,
-            )
+        remaining = max(deadline - monotonic(), 0.001)
+        answer = await self._client.infer(
+            contract.name,
+            [tensor],
+            model_version=contract.version,
+            outputs=[InferRequestedOutput(contract.output_name)],
+            # Triton rejects what has waited this long, instead of computing it for nobody.
+            timeout=int(remaining * 1e6),
+            client_timeout=remaining,
+        )
         return checked_labels(answer, contract, slices.shape)
 
     async def _ready_versions(self) -> dict[str, str]:

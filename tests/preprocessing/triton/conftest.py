@@ -1,74 +1,44 @@
-"""What is left on the machine of a Triton, as the kernel sees it."""
+"""What is left on the machine of a Triton."""
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process, as /proc shows it."""
-
-    pid: int
-    parent: int
-    command: str
-
-
-def running_processes() -> list[Process]:
-    """Every process of this machine that has not ended."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal():
-            continue
-        try:
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it ended while we looked
-            continue
-        if state not in "ZX":
-            found.append(Process(int(folder.name), int(parent), command.strip()))
-    return found
-
-
-def tree_below(root: int) -> list[Process]:
-    """Processes that descend from one, itself excluded."""
-    everything = running_processes()
-    found, parents = [], {root}
-    while parents:
-        children = [process for process in everything if process.parent in parents]
-        found += children
-        parents = {process.pid for process in children}
-    return found
-
-
-def traces() -> set[str]:
-    """Processes, files and shared memory of any embedded Triton on this machine."""
-    files = [*Path(tempfile.gettempdir()).glob("osteoserve-triton-*")]
-    segments = [*SHARED_MEMORY.glob("osteoserve_*")]
-    processes = [
-        f"{process.pid} {process.command}"
-        for process in running_processes()
-        if "osteoserve-triton-" in process.command
-    ]
-    return {str(trace) for trace in [*files, *segments, *processes]}
-
-
-@pytest.fixture(scope="session")
-def processes_below() -> Callable[[int], list[Process]]:
-    return tree_below
-
-
 @pytest.fixture
-def no_trace_left() -> Callable[[], None]:
-    """Asserts that nothing is left of what was started since the test began, or soon is not."""
+def no_trace_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running_processes: Callable[[], list[Any]]
+) -> Callable[[], None]:
+    """Asserts that nothing is left of a Triton that was started in this test, or soon is not.
+
+    Other Tritons may run, start and stop on this machine meanwhile: those of this test have their
+    files in a folder of its own, and a segment of shared memory is left when none runs that it
+    belongs to.
+    """
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setenv("TMPDIR", str(private))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def traces() -> set[str]:
+        running = [process.command for process in running_processes()]
+        segments = {path.name for path in SHARED_MEMORY.glob("osteoserve_*")}
+        owned = {found for command in running for found in re.findall(r"osteoserve_\w+_", command)}
+        return {
+            *(command for command in running if str(private) in command),
+            *(path.name for path in private.iterdir()),
+            *(name for name in segments if not name.startswith(tuple(owned))),
+        }
+
     before = traces()
 
     def check(within_s: float = 15.0) -> None:
@@ -81,14 +51,13 @@ def no_trace_left() -> Callable[[], None]:
 
 
 @pytest.fixture(scope="session")
-def wait_until() -> Callable[..., float]:
-    """Waits for something to become true, and says how long that took."""
+def wait_until() -> Callable[..., None]:
+    """Waits for something to become true."""
 
-    def wait(condition: Callable[[], bool], *, within_s: float) -> float:
-        start = time.monotonic()
+    def wait(condition: Callable[[], bool], *, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
         while not condition():
-            assert time.monotonic() - start < within_s, "it did not happen in time"
+            assert time.monotonic() < deadline, f"it did not happen within {within_s} s"
             time.sleep(0.05)
-        return time.monotonic() - start
 
     return wait

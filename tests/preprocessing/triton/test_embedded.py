@@ -17,7 +17,7 @@ from osteoserve_preprocessing.triton import EmbeddedTriton
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-WaitUntil = Callable[..., float]
+WaitUntil = Callable[..., None]
 ProcessesBelow = Callable[[int], list[Any]]
 
 
@@ -97,6 +97,23 @@ def test_recovers_from_the_death_of_its_guardian(
     ]
     os.kill(guardian, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{server}").exists(), within_s=5)
+    wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
+
+
+@pytest.mark.slow
+def test_goes_on_trying_while_a_restart_fails(
+    triton: EmbeddedTriton, repository: Path, processes_below: ProcessesBelow, wait_until: WaitUntil
+) -> None:
+    file = repository / "box" / "1" / "model.onnx"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    try:
+        os.kill(pid_of("tritonserver", processes_below), signal.SIGKILL)
+        wait_until(lambda: not triton.alive, within_s=5)
+        with pytest.raises(AssertionError, match="did not happen"):
+            wait_until(lambda: triton.alive or answers(triton.grpc_address), within_s=4)
+    finally:
+        file.write_bytes(content)
     wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
 
 

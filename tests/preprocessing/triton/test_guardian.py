@@ -116,7 +116,7 @@ def test_a_command_that_does_not_stop_is_killed(start: Start, tmp_path: Path, pr
 
 
 def test_its_own_death_kills_the_command(
-    start: Start, processes_below: Callable[[int], list[Any]], wait_until: Callable[..., float]
+    start: Start, processes_below: Callable[[int], list[Any]], wait_until: Callable[..., None]
 ) -> None:
     process = start("stubborn")
     below = processes_below(process.pid)

@@ -1,0 +1,65 @@
+"""Configurations are what Triton's documentation says that they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from osteoserve_preprocessing.inference.configuration import model_configurations
+from tritonclient.grpc import model_config_pb2
+
+Configurations = dict[str, model_config_pb2.ModelConfig]
+
+
+@pytest.fixture
+def configurations(tmp_path: Path, write_model: Any) -> Configurations:
+    contract = write_model(tmp_path / "box", max_batch=16)
+    return {
+        path: text_format.Parse(text, model_config_pb2.ModelConfig())
+        for path, text in model_configurations(contract).items()
+    }
+
+
+def test_the_cpu_runs_openvino_in_the_stated_precision(configurations: Configurations) -> None:
+    for path in ("config.pbtxt", "configs/cpu.pbtxt"):
+        config = configurations[path]
+        accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
+        assert [accelerator.name for accelerator in accelerators] == ["openvino"]
+        assert accelerators[0].parameters["precision"] == "fp32"
+        assert [group.kind for group in config.instance_group] == [
+            model_config_pb2.ModelInstanceGroup.KIND_CPU
+        ]
+
+
+def test_the_gpu_runs_cuda_and_no_accelerator(configurations: Configurations) -> None:
+    config = configurations["configs/gpu.pbtxt"]
+    assert not config.HasField("optimization")
+    assert [group.kind for group in config.instance_group] == [
+        model_config_pb2.ModelInstanceGroup.KIND_GPU
+    ]
+
+
+def test_profiles_differ_in_engine_and_precision_alone(configurations: Configurations) -> None:
+    for config in configurations.values():
+        config.ClearField("optimization")
+        config.ClearField("instance_group")
+        del config.parameters["osteoserve.precision"]
+    first, *others = configurations.values()
+    assert all(other == first for other in others)
+
+
+def test_what_waits_too_long_is_rejected(configurations: Configurations) -> None:
+    for config in configurations.values():
+        policy = config.dynamic_batching.default_queue_policy
+        assert policy.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
+        assert policy.default_timeout_microseconds > 0
+        assert policy.allow_timeout_override
+        assert policy.max_queue_size > 0
+
+
+def test_no_batch_is_preferred_that_is_not_allowed(configurations: Configurations) -> None:
+    for config in configurations.values():
+        assert list(config.dynamic_batching.preferred_batch_size) == [8, 16]
+        assert config.max_batch_size == 16

@@ -1,0 +1,168 @@
+"""A contract reads back as it was written, and says what is wrong with one that does not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from osteoserve_preprocessing.core import Normalisation, Window
+from osteoserve_preprocessing.errors import ContractError
+from osteoserve_preprocessing.inference import (
+    Code,
+    Label,
+    ModelContract,
+    contract_from_config,
+    contract_parameters,
+)
+from osteoserve_preprocessing.inference.configuration import (
+    GPU_PRECISION,
+    model_configurations,
+)
+from tritonclient.grpc import model_config_pb2
+
+words = st.text(min_size=1)
+codes = st.builds(Code, words, words, words)
+labels = st.lists(
+    st.builds(Label, st.integers(1, 255), words, codes, codes),
+    min_size=1,
+    unique_by=lambda label: label.value,
+).map(tuple)
+windows = st.tuples(st.integers(-1024, 3071), st.integers(-1024, 3071)).filter(
+    lambda limits: limits[0] < limits[1]
+)
+spacings = st.lists(st.floats(0.01, 100, allow_nan=False), min_size=3, max_size=3, unique=True).map(
+    sorted
+)
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> ModelContract:
+    low, spacing, high = draw(spacings)
+    return ModelContract(
+        name=draw(st.from_regex(r"[a-z][a-z_0-9]{0,20}", fullmatch=True)),
+        version=str(draw(st.integers(1, 99))),
+        modality=draw(st.sampled_from(["CT", "NM"])),
+        labels=draw(labels),
+        window=Window(*draw(windows)),
+        normalisation=draw(st.sampled_from(Normalisation)),
+        pixel_spacing_mm=spacing,
+        pixel_spacing_range_mm=(low, high),
+        size_multiple=draw(st.integers(1, 256)),
+        digest=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
+        precision=draw(st.sampled_from(["fp32", "bf16"])),
+        max_batch=draw(st.integers(1, 64)),
+        input_name=draw(st.sampled_from(["slices", "x"])),
+        output_name=draw(st.sampled_from(["labels", "y"])),
+    )
+
+
+@pytest.fixture
+def contract(tmp_path: Path, write_model: Any) -> ModelContract:
+    written = write_model(tmp_path / "box")
+    assert isinstance(written, ModelContract)
+    return written
+
+
+@pytest.fixture
+def config(contract: ModelContract) -> model_config_pb2.ModelConfig:
+    text = model_configurations(contract)["config.pbtxt"]
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+@given(contracts())
+def test_every_configuration_states_the_contract(contract: ModelContract) -> None:
+    read = {
+        path: contract_from_config(
+            text_format.Parse(text, model_config_pb2.ModelConfig()), contract.version
+        )
+        for path, text in model_configurations(contract).items()
+    }
+    assert read == {
+        "config.pbtxt": contract,
+        "configs/cpu.pbtxt": contract,
+        "configs/gpu.pbtxt": dataclasses.replace(contract, precision=GPU_PRECISION),
+    }
+
+
+def test_each_parameter_is_needed_and_named_when_missing(
+    contract: ModelContract, config: model_config_pb2.ModelConfig
+) -> None:
+    for key in contract_parameters(contract):
+        lacking = model_config_pb2.ModelConfig()
+        lacking.CopyFrom(config)
+        del lacking.parameters[key]
+        with pytest.raises(ContractError, match=f"model box: parameter {key} is missing"):
+            contract_from_config(lacking, "1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("contract", "2"),
+        ("modality", "MR"),
+        ("labels", "[]"),
+        ("window_hu", "300"),
+        ("window_hu", "300,0"),
+        ("window_hu", "0,300.5"),
+        ("window_hu", "0,3e9"),
+        ("normalisation", "zscore"),
+        ("pixel_spacing_mm", "fine"),
+        ("pixel_spacing_mm", "nan"),
+        ("pixel_spacing_mm", "1,2"),
+        ("pixel_spacing_range_mm", "2,3"),
+        ("pixel_spacing_range_mm", "0,3"),
+        ("pixel_spacing_range_mm", "1,inf"),
+        ("size_multiple", "0"),
+        ("size_multiple", "1.5"),
+        ("orientation", "RAS axial"),
+        ("model_sha256", "abc"),
+        ("model_sha256", "A" * 64),
+        ("precision", ""),
+    ],
+)
+def test_an_impossible_parameter_is_refused(
+    config: model_config_pb2.ModelConfig, key: str, value: str
+) -> None:
+    config.parameters[f"osteoserve.{key}"].string_value = value
+    with pytest.raises(ContractError, match=r"^model box: ") as caught:
+        contract_from_config(config, "1")
+    assert key.split("_")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config.input[0].dims.append(3),
+        lambda config: config.input.add(name="second"),
+        lambda config: config.ClearField("output"),
+        lambda config: setattr(config.output[0], "data_type", model_config_pb2.TYPE_FP32),
+        lambda config: setattr(config, "max_batch_size", 0),
+    ],
+)
+def test_tensors_that_are_no_slices_are_refused(
+    config: model_config_pb2.ModelConfig, change: Any
+) -> None:
+    change(config)
+    with pytest.raises(ContractError, match=r"^model box: (there must be|input|output|max_batch)"):
+        contract_from_config(config, "1")
+
+
+def test_two_labels_of_one_value_are_refused(contract: ModelContract) -> None:
+    with pytest.raises(ContractError, match=r"osteoserve\.labels"):
+        dataclasses.replace(contract, labels=contract.labels * 2)
+
+
+def test_label_values_begin_with_background(contract: ModelContract) -> None:
+    label = contract.labels[0]
+    several = tuple(dataclasses.replace(label, value=value) for value in (9, 2))
+    assert dataclasses.replace(contract, labels=several).label_values == (0, 2, 9)
+
+
+def test_a_precision_that_no_cpu_engine_has_is_refused(contract: ModelContract) -> None:
+    with pytest.raises(ContractError, match=r"osteoserve\.precision.*fp16"):
+        model_configurations(dataclasses.replace(contract, precision="fp16"))
