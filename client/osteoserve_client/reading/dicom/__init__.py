@@ -1,0 +1,1 @@
+"""Reads CT from DICOM: a folder of slices, or one multi-frame file."""

@@ -1,0 +1,105 @@
+"""The one entry for every kind of input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from osteoserve_client.errors import InputNotFoundError, NoImageError, UsageError
+from osteoserve_client.reading.dicom.reader import list_dicom, read_dicom
+from osteoserve_client.reading.dicom.tilt import shear_back
+from osteoserve_client.reading.files import Progress, display_name, unreported
+from osteoserve_client.reading.nifti import read_nifti
+from osteoserve_client.reading.nrrd_metaimage import read_metaimage, read_nrrd
+from osteoserve_client.study import SeriesSummary, Study
+
+_FORMATS = {
+    (".nii", ".nii.gz"): read_nifti,
+    (".nrrd", ".nhdr"): read_nrrd,
+    (".mha", ".mhd"): read_metaimage,
+}
+
+
+def read_study(
+    path: Path,
+    *,
+    series: str | None = None,
+    resample_tilt: bool = False,
+    on_progress: Progress | None = None,
+) -> Study:
+    """Reads one CT volume, or says why it cannot be segmented safely.
+
+    Args:
+        path: A folder of DICOM files (nested in any way, with anything else among them), a single
+            DICOM file, or a NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.nhdr``) or
+            MetaImage (``.mha``, ``.mhd``) file.
+        series: Which DICOM series: a ``SeriesSummary.identifier`` or a Series Instance UID.
+            Needed where there are several CT series.
+        resample_tilt: Accept a tilted gantry and resample its slices onto a rectified grid:
+            ``Study.sheared`` then says where the source's slices lie, and
+            ``onto_source_slices`` brings a mask back to them.
+        on_progress: Called with units of work done and to do.
+
+    Returns:
+        The volume in HU on the source's own grid, and what writing needs of its source.
+
+    Raises:
+        UsageError: The path or the series does not exist, or the choice of series is open.
+        InputError: The input is refused; the subclass says why, the message where. Neither
+            message nor warnings hold anything of the patient.
+    """
+    path, report = Path(path), on_progress or unreported
+    _check_exists(path)
+    for suffixes, read in _FORMATS.items():
+        if path.is_file() and path.name.lower().endswith(suffixes):
+            if series is not None:
+                raise UsageError(f"{display_name(path, path)}: has no series to choose from")
+            return read(path, display_name(path, path), on_progress=report)
+    return read_dicom(path, series=series, resample_tilt=resample_tilt, on_progress=report)
+
+
+def list_series(path: Path) -> tuple[SeriesSummary, ...]:
+    """The DICOM series in a folder or file, of every modality, in the order of their numbers.
+
+    Raises:
+        UsageError: The path does not exist.
+        NoImageError: It holds no DICOM image.
+        UnreadableFileError: A DICOM file in it is damaged.
+    """
+    path = Path(path)
+    _check_exists(path)
+    if path.is_file() and path.name.lower().endswith(tuple(s for pair in _FORMATS for s in pair)):
+        raise NoImageError(f"{display_name(path, path)}: is no DICOM file and has no series")
+    return list_dicom(path)
+
+
+def onto_source_slices(study: Study, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A mask on the slices that the study was read from, as ``Study.datasets`` describe them.
+
+    Args:
+        study: What the mask belongs to.
+        labels: (Z, Y, X) uint8 on ``study.volume``'s grid.
+
+    Returns:
+        (Z, Y, X) uint8. The mask itself, except where tilted slices were resampled: then, for
+        each pixel of the source's slices, the nearest label.
+
+    Raises:
+        ValueError: The mask has another shape than the volume.
+    """
+    if labels.shape != study.volume.geometry.shape:
+        raise ValueError(f"labels are {labels.shape}, the volume {study.volume.geometry.shape}")
+    if study.sheared is None:
+        return labels
+    return shear_back(labels, study.volume.geometry, study.sheared)
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        found = path.is_file() or path.is_dir()
+    except OSError:
+        found = False
+    if not found:
+        raise InputNotFoundError(f"there is no file or folder {display_name(path, path)}")
