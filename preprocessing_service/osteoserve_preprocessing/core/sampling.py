@@ -18,6 +18,8 @@ from osteoserve_preprocessing.geometry import Geometry
 
 #: Relative difference of row and column spacing up to which pixels count as square.
 SQUARE_TOLERANCE = 0.01
+#: Sums of weights are exact to about 1e-15; what differs by less than this is equal.
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ class InPlaneSampling:
             return out
         down, across = self._to_network
         for n, slice_ in enumerate(slices):
-            grey = _separable(down, across, slice_.astype(np.float32))
-            out[n, :rows, :columns] = np.floor(grey + 0.5)
+            grey = _separable(down, across, slice_.astype(np.float64))
+            out[n, :rows, :columns] = np.floor(grey + 0.5 + TIE)
         return out
 
     def backward(self, labels: npt.NDArray[np.uint8], label_count: int) -> npt.NDArray[np.uint8]:
@@ -92,7 +94,8 @@ class InPlaneSampling:
         Returns:
             (N, Y, X) uint8. A pixel gets the label that has the largest share of it, where tied
             the lower one; background only where its share is the largest alone. So with one
-            label a pixel is labelled from a share of one half on.
+            label a pixel is labelled from a share of one half on. Where the study's pixels are
+            smaller than the network's, the share is interpolated linearly between theirs.
 
         Raises:
             OptionError: A label is above ``label_count``.
@@ -111,16 +114,14 @@ class InPlaneSampling:
     def _majority(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         down, across = self._to_study
         best = np.zeros(self.shape, dtype=np.uint8)
-        largest = np.zeros(self.shape, dtype=np.float32)
-        background = np.ones(self.shape, dtype=np.float32)
+        largest = np.zeros(self.shape)
+        background = np.ones(self.shape)
         for label in np.unique(labels[labels > 0]):
-            share = _separable(down, across, (labels == label).astype(np.float32))
-            # The weights sum to one only up to float32's rounding; a tie must stay a tie.
-            share = np.round(share, 4)
+            share = _separable(down, across, (labels == label).astype(np.float64))
             background -= share
-            best[share > largest] = label
+            best[share > largest + TIE] = label
             np.maximum(largest, share, out=largest)
-        best[largest < np.round(background, 3)] = 0
+        best[largest < background - TIE] = 0
         return best
 
     @cached_property
@@ -179,19 +180,19 @@ def in_plane_sampling(
 
 
 def _separable(
-    down: sparse.csr_array, across: sparse.csr_array, image: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    resampled: npt.NDArray[np.float32] = (across @ (down @ image).T).T
+    down: sparse.csr_array, across: sparse.csr_array, image: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    resampled: npt.NDArray[np.float64] = (across @ (down @ image).T).T
     return resampled
 
 
 def _weights(new: int, new_mm: float, old: int, old_mm: float) -> sparse.csr_array:
-    """(new, old) float32 weights of one axis; each row sums to 1."""
+    """(new, old) float64 weights of one axis; each row sums to 1."""
     weights = (
         _area(new, new_mm, old, old_mm) if new_mm > old_mm else _linear(new, new_mm, old, old_mm)
     )
     total = weights.sum(axis=1)
-    return sparse.csr_array(weights / total[:, None], dtype=np.float32)
+    return sparse.csr_array(weights / total[:, None])
 
 
 def _area(new: int, new_mm: float, old: int, old_mm: float) -> npt.NDArray[np.float64]:

@@ -35,9 +35,10 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table) -> npt.NDArray[np.uint
     """
     near = dilate(coarse, patient, NEAR_MM)
     shell = dilate(coarse, table.cells, SHELL_MM)
+    bright_shell = dilate(coarse, table.bright, SHELL_MM)
     codes = np.full(patient.shape, KEEP, dtype=np.uint8)
     codes[(shell | table.beyond) & ~near] = CLEAR
-    codes[shell & near & table.persistent] = CLEAR
+    codes[bright_shell & near & table.persistent] = CLEAR
     codes[(codes == CLEAR) & dilate(coarse, patient, SKIN_MM)] = CLEAR_BRIGHT
     codes[_guarded(coarse, patient)] = KEEP
     return codes

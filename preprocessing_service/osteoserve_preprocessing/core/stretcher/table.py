@@ -27,9 +27,10 @@ SMALLEST_SHARE_BEYOND = 0.02
 #: A table is in the same place in at least this share of the slices within this distance on
 #: either side, and so is this share of its cells; vessels, skin folds and fingers are not.
 PERSISTENCE, PERSISTENCE_MM = 0.5, 60.0
-#: Rails and bars that go with a table lie mostly beyond the patient. In a study shorter than
-#: this everything persists, so they are not told from a finger.
-ACCESSORY_SHARE_BEYOND, SHORTEST_STUDY_MM = 0.5, 30.0
+#: Rails and bars that go with a table lie mostly beyond the patient; what lies there all but
+#: wholly, at the back, is a rail even where the table's skin is too thin to be seen. In a study
+#: shorter than this everything persists, so they are not told from a finger.
+ACCESSORY_SHARE_BEYOND, RAIL_SHARE_BEYOND, SHORTEST_STUDY_MM = 0.5, 0.9, 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +39,13 @@ class Table:
 
     Args:
         cells: (z, y, x) bool, what was recognised as table.
+        bright: (z, y, x) bool, those of its cells that could be taken for bone.
         beyond: (z, y, x) bool, the cells past the patient on the table's side.
         persistent: (z, y, x) bool, where something like it stays along the slices.
     """
 
     cells: Mask
+    bright: Mask
     beyond: Mask
     persistent: Mask
 
@@ -116,7 +119,8 @@ def find_table(coarse: Coarse, patient: Mask, loose: Loose) -> Table | None:
     if found is None:
         return None
     tables, zone = found
-    return Table(tables[loose.parts], zone, loose.persistent)
+    cells = tables[loose.parts]
+    return Table(cells, cells & loose.bright, zone, loose.persistent)
 
 
 def beyond(patient: Mask, side: int) -> Mask:
@@ -152,10 +156,8 @@ def _turn(array: Mask, side: int) -> Mask:
 
 
 def _lasting(loose: Loose) -> Mask:
-    """Which numbers of parts are bright somewhere and stay along the slices; never 0."""
-    lasting: Mask = (loose.count(loose.bright) > 0) & (
-        loose.count(loose.persistent) >= PERSISTENCE * loose.count()
-    )
+    """Which numbers of parts stay along the slices; never 0."""
+    lasting: Mask = loose.count(loose.persistent) >= PERSISTENCE * loose.count()
     lasting[0] = False
     return lasting
 
@@ -164,21 +166,27 @@ def _tables(coarse: Coarse, loose: Loose, lasting: Mask, zone: Mask, side: int) 
     """Which numbers of parts are a table, or go with one, on that side."""
     cells, past = loose.count(), loose.count(zone)
     tables: Mask = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
+    long_study = len(zone) * coarse.spacing[0] >= SHORTEST_STUDY_MM
+    rails = (past >= RAIL_SHARE_BEYOND * cells) & (side == 0) & long_study
     for number in np.flatnonzero(tables):
         part = loose.parts[loose.boxes[number]] == number
-        tables[number] = _is_long_and_wide(coarse, part, side)
-    if tables.any() and len(zone) * coarse.spacing[0] >= SHORTEST_STUDY_MM:
+        wide = rails[number] or _width(coarse, part, side) >= NARROWEST_MM[side]
+        tables[number] = wide and _is_long(coarse, part)
+    if tables.any() and long_study:
         tables |= lasting & (past >= ACCESSORY_SHARE_BEYOND * cells)
     return tables
 
 
-def _is_long_and_wide(coarse: Coarse, part: Mask, side: int) -> bool:
-    """Whether a part, cut out by its box, runs along the patient and is wide."""
-    length, across = part.shape[0], 2 if side < 2 else 1
-    if length < 0.5 * coarse.lowest.shape[0] and length * coarse.spacing[0] < SHORTEST_MM:
-        return False
-    width = part.any(axis=3 - across).sum() * coarse.spacing[across] / length
-    return bool(width >= NARROWEST_MM[side])
+def _is_long(coarse: Coarse, part: Mask) -> bool:
+    """Whether a part, cut out by its box, runs along the patient."""
+    length, slices = part.shape[0], coarse.lowest.shape[0]
+    return length >= 0.5 * slices or length * coarse.spacing[0] >= SHORTEST_MM
+
+
+def _width(coarse: Coarse, part: Mask, side: int) -> float:
+    """Mean width of a part's trace in a slice, in mm, seen from that side."""
+    across = 2 if side < 2 else 1
+    return float(part.any(axis=3 - across).sum()) * coarse.spacing[across] / part.shape[0]
 
 
 def _persistent(coarse: Coarse, mask: Mask) -> Mask:
