@@ -75,7 +75,7 @@ class Study:
         frames: Multi-frame DICOM: number of the frame (from 1) of each slice, in volume order.
             Empty for the others.
         image: NIfTI: the source's header, free text blanked. ``Nifti1Image(array, None,
-            header=study.image)`` has the source's affine, sform and qform, bit for bit.
+            header=study.image)`` is saved with the source's affine, sform and qform, bit for bit.
         sheared: The source's slices, when a tilted gantry was resampled away: then ``volume`` is
             a rectified, larger grid, and ``reading.onto_source_slices(study, labels)`` brings a
             mask back onto the slices that the datasets describe. None otherwise.
