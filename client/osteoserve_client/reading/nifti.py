@@ -51,7 +51,7 @@ def read_nifti(path: Path, name: str, *, on_progress: Progress) -> Study:
         header = image.header
         shape = _shape(header, name)
         geometry = _geometry(_affine(header, name), shape, name)
-        slope, intercept = _scaling(header, name)
+        slope, intercept = _scaling(image)
         voxels = hounsfield_volume(
             _reported(_slices(image, shape, name), shape[0], on_progress),
             shape,
@@ -150,7 +150,7 @@ def _slices(image: Any, shape: tuple[int, int, int], name: str) -> Iterator[npt.
     wanted = rows * columns * dtype.itemsize
     damaged = f"{name}: its voxels are truncated or damaged"
     with refusing(PixelDataError, damaged), _opened(image) as file:
-        file.seek(image.header.get_data_offset())
+        file.seek(image.dataobj.offset)  # the header's own is reset when it is loaded
         for _ in range(shape[0]):
             data = file.read(wanted)
             if len(data) < wanted:
@@ -165,11 +165,12 @@ def _opened(image: Any) -> AbstractContextManager[BinaryIO]:
     return image.file_map["image"].get_prepare_fileobj("rb")  # type: ignore[no-any-return]
 
 
-def _scaling(header: Any, name: str) -> tuple[float, float]:
-    """scl_slope and scl_inter; a slope of 0 (or none) means that values are not scaled."""
-    with refusing(UnreadableFileError, f"{name}: its scl_slope or scl_inter is no number"):
-        slope, intercept = header.get_slope_inter()
-    return (1.0, 0.0) if slope is None else (float(slope), float(intercept or 0.0))
+def _scaling(image: Any) -> tuple[float, float]:
+    """scl_slope and scl_inter; (1, 0) where values are not scaled.
+
+    From the array proxy: nibabel resets the fields of a header that it has loaded.
+    """
+    return float(image.dataobj.slope), float(image.dataobj.inter)
 
 
 def _without_free_text(header: Any) -> Nifti1Header:
