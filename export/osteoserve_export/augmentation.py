@@ -6,7 +6,7 @@ Everything works on HU and knows the target, so that what is no bone may become 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -56,6 +56,31 @@ class AugmentationOptions:
     streaks: float = 0.1
     mixup: float = 0.12
     patch: float = 0.12
+
+    def milder(self, strength: float) -> AugmentationOptions:
+        """The same changes, those that exaggerate in fewer crops.
+
+        Args:
+            strength: What their probabilities are multiplied by.
+
+        Returns:
+            The milder options; how strong a change may be stays the same.
+        """
+        return replace(self, **{name: getattr(self, name) * strength for name in EXAGGERATIONS})
+
+
+#: Probabilities of changes that go beyond what most studies show. Resolution is none of them:
+#: studies of 1 mm and of 3 mm are equally real.
+EXAGGERATIONS = (
+    "contrast",
+    "density",
+    "vessels",
+    "calibration",
+    "noise",
+    "streaks",
+    "mixup",
+    "patch",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,16 @@ from osteoserve_export.errors import CheckpointError
 
 
 def save_checkpoint(network: UNet, path: Path) -> None:
-    """Save a network's weights.
+    """Save a network's weights, whole or not at all.
 
     Args:
         network: Trained.
         path: File to write; its parent exists.
     """
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, path, metadata={"first_channels": str(network.first_channels)})
+    partial = path.with_name(path.name + ".partial")
+    save_file(weights, partial, metadata={"first_channels": str(network.first_channels)})
+    partial.replace(path)
 
 
 def load_checkpoint(path: Path, first_channels: int = 8) -> UNet:

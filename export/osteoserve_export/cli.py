@@ -53,7 +53,12 @@ def one_line_errors() -> Iterator[None]:
 )
 @recipe_option
 @click.option("--hold-out", metavar="STUDY", help="Study of the recipe that must not be seen.")
-@click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's.")
+@click.option("--steps", type=click.IntRange(1), help="Of the first stage, not the recipe's.")
+@click.option(
+    "--start-from",
+    type=existing_file,
+    help="Weights after the first stage; only the refinement is run.",
+)
 @threads_option
 @click.option("--compiled", is_flag=True, help="Compile the network (needs a C++ compiler).")
 @click.option("--out", type=new_path, required=True, help="Weights to write (.safetensors).")
@@ -63,6 +68,7 @@ def train(
     recipe: Path,
     hold_out: str | None,
     steps: int | None,
+    start_from: Path | None,
     threads: int | None,
     compiled: bool,
     out: Path,
@@ -80,6 +86,7 @@ def train(
         pairs=pairs,
         hold_out=hold_out,
         steps=steps,
+        start_from=start_from,
         threads=threads,
         compiled=compiled,
         out=out,

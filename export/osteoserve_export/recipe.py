@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +74,8 @@ class TrainingOptions:
         seed: Of weights, crops and augmentation.
         first_channels: F of the U-Net.
         steps: Optimiser steps.
+        cycle_steps: Length of the one-cycle schedule; 0 means ``steps``. A longer cycle leaves
+            the last descent of the learning rate to the refinement.
         batch: Crops a step.
         crop: Height and width of a crop, pixels; a multiple of 16.
         learning_rate: Highest rate of the one-cycle schedule.
@@ -85,6 +87,7 @@ class TrainingOptions:
     seed: int = 2024
     first_channels: int = 8
     steps: int = 2000
+    cycle_steps: int = 0
     batch: int = 12
     crop: int = 192
     learning_rate: float = 4e-3
@@ -95,6 +98,29 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.crop % 16 or min(self.steps, self.batch, self.crop, self.first_channels) < 1:
             raise RecipeError("steps and batch must be positive, crop a positive multiple of 16")
+        if self.cycle_steps and self.cycle_steps < self.steps:
+            raise RecipeError("cycle_steps must be 0 or at least steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinementOptions:
+    """The second, shorter stage: closer to real studies, and to those with reference labels.
+
+    Args:
+        steps: Optimiser steps; 0 leaves the stage out.
+        learning_rate: Highest rate of its one-cycle schedule.
+        strength: Of crops and augmentation, relative to the first stage.
+        reference_factor: What the shares of studies with a label file are multiplied by.
+    """
+
+    steps: int = 0
+    learning_rate: float = 1e-3
+    strength: float = 0.5
+    reference_factor: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or not 0 <= self.strength <= 1 or self.reference_factor <= 0:
+            raise RecipeError("refinement needs steps >= 0, strength 0..1, reference_factor > 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +128,13 @@ class Recipe:
     """What ``train`` needs to know.
 
     Args:
-        training: Settings.
+        training: Settings of the first stage, and of everything that both stages share.
+        refinement: Settings of the second stage.
         studies: Where the crops come from.
     """
 
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    refinement: RefinementOptions = field(default_factory=RefinementOptions)
     studies: tuple[Study, ...] = ()
 
     def without(self, name: str) -> Recipe:
@@ -124,14 +152,25 @@ class Recipe:
         rest = tuple(study for study in self.studies if study.name != name)
         if len(rest) == len(self.studies):
             raise RecipeError(f"the recipe has no study called {name}")
-        return Recipe(training=self.training, studies=rest)
+        return replace(self, studies=rest)
+
+    @property
+    def refined_training(self) -> TrainingOptions:
+        """Settings of the second stage; its random numbers are others than the first stage's."""
+        return replace(
+            self.training,
+            seed=self.training.seed + 1,
+            steps=self.refinement.steps,
+            cycle_steps=0,
+            learning_rate=self.refinement.learning_rate,
+        )
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: TOML with one table ``training`` and a ``study`` table for each study.
+        path: TOML with a table ``training``, one ``refinement``, and a ``study`` for each study.
 
     Returns:
         The recipe.
@@ -144,14 +183,18 @@ def read_recipe(path: Path) -> Recipe:
             content = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is no TOML: {error}") from error
-    unknown = set(content) - {"training", "study"}
+    unknown = set(content) - {"training", "refinement", "study"}
     if unknown:
         raise RecipeError(f"{path} has unknown tables: {', '.join(sorted(unknown))}")
     studies = tuple(_study(table) for table in content.get("study", []))
     names = [study.name for study in studies]
     if len(set(names)) != len(names):
         raise RecipeError(f"{path} uses a study name twice")
-    return Recipe(training=_options(TrainingOptions, content.get("training", {})), studies=studies)
+    return Recipe(
+        training=_options(TrainingOptions, content.get("training", {})),
+        refinement=_options(RefinementOptions, content.get("refinement", {})),
+        studies=studies,
+    )
 
 
 def _study(table: Mapping[str, Any]) -> Study:

@@ -30,7 +30,8 @@ class TrainingRun:
         data: Folder that the recipe's studies lie in; without it only pairs are used.
         pairs: Folders of study folders (``find_pairs``).
         hold_out: Study of the recipe that must not be seen.
-        steps: Instead of the recipe's.
+        steps: First stage's steps instead of the recipe's.
+        start_from: Weights after the first stage; only the refinement is run.
         threads: Threads of torch; its own choice unless given.
         compiled: Whether torch compiles the network.
     """
@@ -41,6 +42,7 @@ class TrainingRun:
     pairs: tuple[Path, ...] = ()
     hold_out: str | None = None
     steps: int | None = None
+    start_from: Path | None = None
     threads: int | None = None
     compiled: bool = False
 
@@ -55,6 +57,7 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     Raises:
         RecipeError: The recipe cannot be followed.
         PairError: A study cannot be used.
+        CheckpointError: ``start_from`` cannot be used.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
@@ -68,8 +71,28 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
         save_checkpoint(progress.network, run.out)
         say(_line(progress))
 
-    train(sources, recipe.training, compiled=run.compiled, on_progress=on_progress)
+    if run.start_from:
+        network = load_checkpoint(run.start_from, recipe.training.first_channels)
+    else:
+        network = train(sources, recipe.training, compiled=run.compiled, on_progress=on_progress)
+    if recipe.refinement.steps:
+        train(
+            _refinement_sources(recipe, sources),
+            recipe.refined_training,
+            strength=recipe.refinement.strength,
+            initial=network,
+            compiled=run.compiled,
+            on_progress=on_progress,
+        )
     say(f"wrote {run.out}")
+
+
+def _refinement_sources(recipe: Recipe, sources: tuple[CropSource, ...]) -> tuple[CropSource, ...]:
+    references = {study.name for study in recipe.studies if study.labels}
+    factor = recipe.refinement.reference_factor
+    return tuple(
+        source.weighted(factor if source.name in references else 1.0) for source in sources
+    )
 
 
 def crop_sources(
@@ -106,7 +129,7 @@ def _recipe(run: TrainingRun) -> Recipe:
     if run.hold_out:
         recipe = recipe.without(run.hold_out)
     if run.steps:
-        training = dataclasses.replace(recipe.training, steps=run.steps)
+        training = dataclasses.replace(recipe.training, steps=run.steps, cycle_steps=0)
         recipe = dataclasses.replace(recipe, training=training)
     return recipe
 

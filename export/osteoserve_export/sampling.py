@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,29 @@ class CropOptions:
     around_bone: float = 0.5
     around_dense: float = 0.25
 
+    def milder(self, strength: float) -> CropOptions:
+        """The same with smaller ranges and rarer exceptions.
+
+        Args:
+            strength: 1 changes nothing, 0 leaves upright crops of one pixel spacing.
+
+        Returns:
+            The milder options; where crops are centred stays the same.
+        """
+        middle = math.sqrt(self.spacing_mm[0] * self.spacing_mm[1])
+        low, high = (middle * (limit / middle) ** strength for limit in self.spacing_mm)
+        scaled = (
+            "stretch",
+            "shear",
+            "rotation_deg",
+            "any_rotation",
+            "tilt_deg",
+            "prone",
+            "deformation_mm",
+        )
+        changes = {name: getattr(self, name) * strength for name in scaled}
+        return replace(self, spacing_mm=(low, high), **changes)
+
 
 @dataclass(frozen=True, eq=False)
 class Crops:
@@ -96,6 +120,19 @@ class CropSource:
         self._bone = np.flatnonzero(pair.target == BONE)
         self._dense = np.flatnonzero((pair.target == 0) & (voxels > 130))
         self._body = np.flatnonzero(voxels > -200)
+
+    def weighted(self, factor: float) -> CropSource:
+        """The same study with its share multiplied.
+
+        Args:
+            factor: Above 0.
+
+        Returns:
+            A source that uses the same arrays.
+        """
+        source = copy.copy(self)
+        source.share = self.share * factor
+        return source
 
     def crop(self, options: CropOptions, random: np.random.Generator) -> Crops:
         """Cut one crop at a random place.

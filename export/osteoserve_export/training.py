@@ -43,7 +43,8 @@ def train(
     options: TrainingOptions,
     *,
     window: Window | None = None,
-    augmentation: AugmentationOptions | None = None,
+    strength: float = 1.0,
+    initial: UNet | None = None,
     compiled: bool = False,
     report_every: int = 100,
     on_progress: Callable[[Progress], None] | None = None,
@@ -55,7 +56,8 @@ def train(
         options: Settings; the same settings, sources and number of threads on the same machine
             give the same weights.
         window: Range of HU that the network sees; 0..300 unless given.
-        augmentation: How crops may change.
+        strength: Of crops and augmentation, 1 in full; see their ``milder``.
+        initial: Network to go on from; a new one unless given. It is not changed.
         compiled: Let torch compile the network: a fifth faster, needs a C++ compiler.
         report_every: Steps between two reports.
         on_progress: Called with every report.
@@ -70,7 +72,8 @@ def train(
         raise RecipeError("no studies to train on")
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
-    network = UNet(options.first_channels).train()
+    network = copy.deepcopy(initial) if initial else UNet(options.first_channels)
+    network.train()
     for parameter in network.parameters():
         # Height and width outside, channels inside: a fifth faster on a CPU.
         if parameter.ndim == 4:
@@ -81,10 +84,13 @@ def train(
         network.parameters(), options.learning_rate, weight_decay=options.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate, total_steps=options.steps, pct_start=0.15
+        optimiser,
+        options.learning_rate,
+        total_steps=options.cycle_steps or options.steps,
+        pct_start=0.15,
     )
-    crop, window = CropOptions(size=options.crop), window or Window()
-    augmentation = augmentation or AugmentationOptions()
+    crop = CropOptions(size=options.crop).milder(strength)
+    augmentation, window = AugmentationOptions().milder(strength), window or Window()
     started, losses = time.monotonic(), []
     for step in range(1, options.steps + 1):
         crops = draw_crops(sources, options.batch, crop, random)
