@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.stretcher.contact import find_buried_shell
 from osteoserve_preprocessing.core.stretcher.morphology import dilate
 from osteoserve_preprocessing.core.stretcher.table import Table
 from osteoserve_preprocessing.geometry import Volume
@@ -21,17 +22,19 @@ SKIN_MM = 4.0
 SHELL_MM = 4.0
 
 
-def codes_of(coarse: Coarse, patient: Mask, table: Table) -> npt.NDArray[np.uint8]:
+def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt.NDArray[np.uint8]:
     """Decide for every cell.
 
     Args:
         coarse: Cells of a canonical volume.
         patient: (z, y, x) bool.
         table: The table beside it.
+        bright_hu: HU above which table and bone look alike.
 
     Returns:
         (z, y, x) uint8: ``KEEP``, ``CLEAR`` (every voxel) or ``CLEAR_BRIGHT`` (only those as
-        bright as bone; skin is not). Never anything but ``KEEP`` in the patient.
+        bright as bone; skin is not). In the patient always ``KEEP``, but for a shell that it
+        lies on.
     """
     near = dilate(coarse, patient, NEAR_MM)
     shell = dilate(coarse, table.cells, SHELL_MM)
@@ -41,6 +44,7 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table) -> npt.NDArray[np.uint
     codes[bright_shell & near & table.persistent] = CLEAR
     codes[(codes == CLEAR) & dilate(coarse, patient, SKIN_MM)] = CLEAR_BRIGHT
     codes[_guarded(coarse, patient)] = KEEP
+    codes[find_buried_shell(coarse, patient, table, bright_hu)] = CLEAR_BRIGHT
     return codes
 
 

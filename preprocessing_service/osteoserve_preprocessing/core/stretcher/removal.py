@@ -87,7 +87,7 @@ def _by_body(volume: Volume) -> tuple[Mask, str]:
     table = find_table(coarse, patient, loose)
     if table is None:
         return nothing, _what_was_left(coarse, loose.bright & ~_inside(patient))
-    codes = codes_of(coarse, patient, table)
+    codes = codes_of(coarse, patient, table, TABLE_HU)
     left = loose.bright & (codes == KEEP) & ~_inside(patient)
     return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left)
 

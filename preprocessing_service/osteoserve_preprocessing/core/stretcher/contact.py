@@ -1,0 +1,42 @@
+"""Where the patient lies on the bare shell, and both look like one thick thing."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+
+from osteoserve_preprocessing.core.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.stretcher.morphology import dilate
+from osteoserve_preprocessing.core.stretcher.table import Table
+
+#: A shell that was taken for skin lies no deeper than this below the patient's surface, mm.
+DEPTH_MM = 6.0
+
+
+def find_buried_shell(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> Mask:
+    """The cells of the patient that are the table's shell.
+
+    Args:
+        coarse: Cells of a canonical volume.
+        patient: (z, y, x) bool.
+        table: The table beside it.
+        bright_hu: HU above which table and bone look alike.
+
+    Returns:
+        (z, y, x) bool: bright cells of the patient's surface that go on, bright all the way, in
+        the table. Bone is parted from it by skin; and what goes on deeper into the patient is
+        taken for bone even where it is not.
+    """
+    bright = coarse.highest > bright_hu
+    surface = patient & dilate(coarse, table.beyond, DEPTH_MM)
+    nothing = np.zeros_like(patient)
+    if not (surface & bright & dilate(coarse, table.bright, DEPTH_MM)).any():
+        return nothing
+    shells = cc3d.connected_components(bright & (surface | ~patient), connectivity=26)
+    touching = np.zeros(int(shells.max()) + 1, dtype=np.bool_)
+    touching[shells[table.bright]] = True
+    bones = cc3d.connected_components(bright & patient, connectivity=26)
+    deep = np.zeros(int(bones.max()) + 1, dtype=np.bool_)
+    deep[bones[bright & patient & ~surface]] = True
+    buried: Mask = surface & bright & touching[shells] & ~deep[bones]
+    return buried
