@@ -58,7 +58,7 @@ class TritonDistribution:
                 raise TritonStartError(f"nvidia-pytriton has no {path.name} for Python {python}")
         if not (_interpreters() / "python3").exists():
             raise TritonStartError(f"no python3 beside {sys.executable}, where Triton looks for it")
-        _check_numpy()
+        check_numpy(version("numpy"))
         found._check_libraries()
         return found
 
@@ -67,7 +67,6 @@ class TritonDistribution:
         python = directory / "python"
         # A copy, since tritonserver refuses a library whose real path lies elsewhere.
         shutil.copytree(self.python_backend, python)
-        # A link, since the folder for temporary files may forbid execution.
         (python / self.stub.name).symlink_to(self.stub)
         shutil.copytree(
             BACKENDS, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -100,6 +99,18 @@ class TritonDistribution:
             )
 
 
+def check_numpy(found: str) -> None:
+    """Refuse a version of NumPy with which Triton answers zeros, without any error.
+
+    Raises:
+        TritonStartError: It is 2 or newer.
+    """
+    if int(found.split(".")[0]) >= 2:
+        raise TritonStartError(
+            f"numpy {found}: with numpy 2 this Triton answers zeros; pip install 'numpy<2'"
+        )
+
+
 def missing_libraries(program: Path, environment: dict[str, str]) -> list[str]:
     """Names of the shared libraries that a program needs and this machine lacks.
 
@@ -127,14 +138,6 @@ def _site_packages() -> Path:
 
 def _interpreters() -> Path:
     return Path(sys.executable).parent
-
-
-def _check_numpy() -> None:
-    found = version("numpy")
-    if int(found.split(".")[0]) >= 2:
-        raise TritonStartError(
-            f"numpy {found}: with numpy 2 this Triton answers zeros; pip install 'numpy<2'"
-        )
 
 
 def _python_library_folders() -> list[str]:

@@ -61,9 +61,10 @@ class TritonProcess:
         self._shm_prefix = f"osteoserve_{secrets.token_hex(8)}_"
         self._directory = Path(tempfile.mkdtemp(prefix="osteoserve-triton-"))  # its mode is 0700
         try:
+            check_executable(self._directory)
             distribution.lay_out(self._directory / "backends")
             self._guardian = self._spawn(distribution, options)
-        except OSError as error:
+        except (OSError, TritonStartError) as error:
             guardian.remove_traces(self._directory, self._shm_prefix)
             raise TritonStartError(f"tritonserver could not be started: {error}") from error
 
@@ -160,4 +161,17 @@ def check_shared_memory(folder: Path, needed: int) -> None:
         raise TritonStartError(
             f"only {free >> 20} MiB of shared memory are free in {folder}, {needed >> 20} MiB are "
             "needed; in Docker, give the container more with --shm-size=1g"
+        )
+
+
+def check_executable(folder: Path) -> None:
+    """Refuse a folder from which no library can be loaded, as Docker's tmpfs mounts are.
+
+    Raises:
+        TritonStartError: It is mounted with ``noexec``.
+    """
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise TritonStartError(
+            f"{folder.parent} forbids execution (noexec); set TMPDIR to another folder, or mount "
+            "it with exec"
         )

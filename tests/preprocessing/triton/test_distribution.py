@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from osteoserve_preprocessing.triton.distribution import TritonDistribution, missing_libraries
+from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.triton.distribution import (
+    TritonDistribution,
+    check_numpy,
+    missing_libraries,
+)
 
 
 @pytest.fixture
@@ -48,3 +53,10 @@ def test_missing_libraries_are_found(distribution: TritonDistribution, tmp_path:
     shutil.copy(distribution.server, moved)
     assert missing_libraries(moved, {"PATH": os.environ["PATH"]})
     assert missing_libraries(moved, distribution.environment()) == []
+
+
+def test_a_numpy_with_which_triton_answers_zeros_is_refused() -> None:
+    check_numpy("1.26.4")
+    for version in ("2.0.0", "2.4.1", "10.0"):
+        with pytest.raises(TritonStartError, match="numpy<2"):
+            check_numpy(version)

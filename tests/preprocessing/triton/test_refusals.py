@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import EmbeddedTriton
-from osteoserve_preprocessing.triton.process import check_shared_memory
+from osteoserve_preprocessing.triton.process import check_executable, check_shared_memory
 from tritonclient.grpc import model_config_pb2
 
 Edit = Callable[[Path, Callable[[model_config_pb2.ModelConfig], object]], None]
@@ -130,3 +131,11 @@ def test_too_little_shared_memory(tmp_path: Path) -> None:
     check_shared_memory(tmp_path, free // 2)
     with pytest.raises(TritonStartError, match="--shm-size"):
         check_shared_memory(tmp_path, free * 2)
+
+
+def test_a_temporary_folder_that_forbids_execution(tmp_path: Path) -> None:
+    check_executable(tmp_path)
+    if not os.statvfs("/proc").f_flag & os.ST_NOEXEC:
+        pytest.skip("needs a /proc that is mounted with noexec, as it is outside some containers")
+    with pytest.raises(TritonStartError, match="TMPDIR"):
+        check_executable(Path("/proc/self"))
