@@ -8,7 +8,7 @@ STUDY ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-quick lint format stubs serve doctor clean
+.PHONY: demo test test-quick bench lint format stubs serve doctor clean
 
 demo: .venv/.demo ## A study in, its skeleton out: a phantom, or STUDY=<folder or file>
 ifeq ($(strip $(STUDY)),)
@@ -24,6 +24,9 @@ test: .venv/.test ## Every test
 
 test-quick: .venv/.test ## The tests that take no more than seconds each
 	@$(BIN)/python -m pytest -m "not slow"
+
+bench: .venv/.test ## Latency of one volume, by pytest-benchmark
+	@$(BIN)/python -m pytest benchmarks --benchmark-only
 
 lint: .venv/.test ## Style, types and import rules
 	@$(BIN)/ruff check .

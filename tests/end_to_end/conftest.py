@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from osteoserve_client.local_service import LocalService
 
+from osteoserve_client.local_service import LocalService
 from tests.end_to_end.processes import MARK, Command
 
 

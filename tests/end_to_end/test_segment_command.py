@@ -71,7 +71,7 @@ def test_report_and_table_agree(result: Path) -> None:
     mask = nibabel.load(result / "skeleton.nii.gz")
     voxels = int((np.asarray(mask.dataobj) == 1).sum())
     assert int(row["voxels"]) == voxels
-    assert float(row["millilitres"]) == pytest.approx(
+    assert float(row["volume_ml"]) == pytest.approx(
         voxels * abs(np.linalg.det(mask.affine[:3, :3])) / 1000, rel=1e-4
     )
     assert report["model"]["name"] == "unet_skeleton"
