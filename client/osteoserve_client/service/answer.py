@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from osteoserve_client.errors import ServiceError
 from osteoserve_preprocessing.errors import UploadError
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import Receiver
-
-from osteoserve_client.errors import ServiceError
 
 OnProgress = Callable[[pb.Progress], None]
 

@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from osteoserve_preprocessing.geometry import Volume
-from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
-from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
 
 from osteoserve_client.errors import ServiceError, ServiceUnavailableError
 from osteoserve_client.service.answer import Answer, OnProgress
 from osteoserve_client.service.faults import RETRY_DELAYS_S, attempt
+from osteoserve_preprocessing.geometry import Volume
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
+from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
+from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
 
 #: A dead peer is noticed within half a minute even while nothing is sent.
 CHANNEL_OPTIONS = (
@@ -74,7 +74,7 @@ class ServiceClient:
         self._retry_delays_s = retry_delays_s
         self._timeout_s = timeout_s
         self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._stub: Any = PreprocessingServiceStub(self._channel)
+        self._stub: Any = PreprocessingServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
     def __enter__(self) -> ServiceClient:

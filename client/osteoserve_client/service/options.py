@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-
 from osteoserve_client.errors import UsageError
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 #: What ``stretcher`` may be.
 STRETCHER_METHODS = {

@@ -108,7 +108,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             health,
             chunk_bytes=settings.limits.chunk_bytes,
         )
-        add_PreprocessingServiceServicer_to_server(service, server)
+        add_PreprocessingServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
         if settings.reflection:
             _add_reflection(server)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -70,14 +71,25 @@ class StreamCall:
             await self._write(response)
 
     async def _read(self) -> Any:
-        message = await self._context.read()
+        with _while_connected():
+            message = await self._context.read()
         return None if message is grpc.aio.EOF else message
 
     async def _write(self, response: Any) -> None:
         try:
-            await asyncio.wait_for(self._context.write(response), self._limits.idle_s)
+            with _while_connected():
+                await asyncio.wait_for(self._context.write(response), self._limits.idle_s)
         except asyncio.TimeoutError as error:
             raise StreamTimeoutError("the client does not take its answer") from error
+
+
+@contextmanager
+def _while_connected() -> Iterator[None]:
+    """A caller who is gone cancels the call, also where gRPC's own word for it comes later."""
+    try:
+        yield
+    except (grpc.aio.InternalError, grpc.aio.UsageError) as error:
+        raise asyncio.CancelledError from error
 
 
 class Calls:
@@ -139,7 +151,8 @@ class Calls:
         self._log(method, subject, end.code.name, began)
         # Here, where the error and with it the frames that hold the volume are gone: this waits
         # for as long as a client that does not read.
-        await context.abort(end.code, end.details, end.metadata)
+        with _while_connected():
+            await context.abort(end.code, end.details, end.metadata)
         raise AssertionError("abort always raises")
 
     def _log(self, method: str, subject: object, outcome: str, began: float) -> None:

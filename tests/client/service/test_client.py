@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+
 from osteoserve_client.errors import (
     OsteoserveError,
     ServiceBusyError,

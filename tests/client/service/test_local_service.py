@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from osteoserve_client.errors import ServiceUnavailableError
 from osteoserve_client.local_service import LocalService
 

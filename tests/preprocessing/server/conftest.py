@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from osteoserve_client.local_service import LocalService
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.core import Normalisation, Window

@@ -19,6 +19,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2
+
 from osteoserve_client.local_service import LocalService
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Geometry, Volume

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from osteoserve_preprocessing.core import Normalisation, StretcherMethod
 from osteoserve_preprocessing.errors import GeometryError, OptionError, UploadError
 from osteoserve_preprocessing.geometry import Geometry

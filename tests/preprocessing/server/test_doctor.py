@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from osteoserve_preprocessing.server import Limits
 from osteoserve_preprocessing.server.doctor import Finding, State, healthy, machine, report
 

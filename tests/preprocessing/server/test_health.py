@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.server.health import SERVICE_NAME, Health

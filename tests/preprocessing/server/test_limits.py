@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from osteoserve_preprocessing.errors import BusyError, OptionError, UploadError
 from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.server.admission import Admission

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Geometry, Volume
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from osteoserve_client.service import ServiceClient, preprocessing_options
 from osteoserve_preprocessing.geometry import Geometry, Volume
 from osteoserve_preprocessing.inference import ModelContract
@@ -158,6 +159,23 @@ def test_normalisation_other_than_the_models_is_done_and_said(
     _, report = client.segment(volume, model=MODEL, options=options)
     assert report.preprocessing.normalisation == pb.NORMALISATION_INPATIENT
     assert any("trained with interpatient" in w for w in report.preprocessing.warnings)
+
+
+def test_without_a_model_the_default_window_is_shown(client: ServiceClient, volume: Volume) -> None:
+    answer = client.preprocess(volume)
+    assert list(answer.report.window_hu) == [0, 300]
+    assert answer.slices[volume.voxels <= 0].max() == 0
+    kept = ~answer.stretcher_mask
+    assert answer.slices[(volume.voxels >= 300) & kept].min() == 255
+
+
+def test_slices_that_are_clipped_are_background(client: ServiceClient, volume: Volume) -> None:
+    options = preprocessing_options(clip_femur_to_head=True)
+    labels, report = client.segment(volume, model=MODEL, options=options)
+    kept = range(report.preprocessing.clip_first, report.preprocessing.clip_end)
+    assert 0 <= kept.start <= kept.stop <= 12
+    outside = [k for k in range(12) if k not in kept]
+    assert not labels[outside].any()
 
 
 def test_models_are_listed_with_their_contracts(

@@ -7,6 +7,7 @@ import re
 
 import grpc
 import pytest
+
 from osteoserve_preprocessing import errors
 from osteoserve_preprocessing.server.status import STATUS, refusal
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
 from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.server.exchange import Progress, Received, Stage

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from osteoserve_preprocessing.errors import GeometryError, UploadError
 from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import osteoserve_preprocessing
 import pytest
+
+import osteoserve_preprocessing
 
 ROOT = Path(osteoserve_preprocessing.__file__).parents[1]
 PROTO = "osteoserve_preprocessing/v1/preprocessing.proto"
