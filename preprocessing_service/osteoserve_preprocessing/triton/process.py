@@ -59,14 +59,17 @@ class TritonProcess:
         self._log = log
         self._log_start = os.fstat(log.fileno()).st_size
         self._shm_prefix = f"osteoserve_{secrets.token_hex(8)}_"
-        self._directory = Path(tempfile.mkdtemp(prefix="osteoserve-triton-"))  # its mode is 0700
+        self._directory = _private_directory()
         try:
             check_executable(self._directory)
             distribution.lay_out(self._directory / "backends")
             self._guardian = self._spawn(distribution, options)
-        except (OSError, TritonStartError) as error:
+        except OSError as error:
             guardian.remove_traces(self._directory, self._shm_prefix)
             raise TritonStartError(f"tritonserver could not be started: {error}") from error
+        except TritonStartError:
+            guardian.remove_traces(self._directory, self._shm_prefix)
+            raise
 
     @property
     def alive(self) -> bool:
@@ -148,6 +151,13 @@ def server_command(
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
         f"--backend-config=python,shm-default-byte-size={_INITIAL_SHARED_MEMORY}",
     ]
+
+
+def _private_directory() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="osteoserve-triton-"))  # its mode is 0700
+    except OSError as error:
+        raise TritonStartError(f"no temporary folder can be made: {error}") from error
 
 
 def check_shared_memory(folder: Path, needed: int) -> None:
