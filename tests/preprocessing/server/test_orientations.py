@@ -45,6 +45,7 @@ def reordered_volume(canonical: Volume, axes: Axes, flips: tuple[bool, ...]) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretcher", ["none", "body"])
 def test_all_48_orientations_give_the_same_mask_in_patient_space(
     client: ServiceClient, volume: Volume, stretcher: str
