@@ -8,6 +8,7 @@ is possible without breaking the link to the source; whatever was mended is said
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,7 +189,8 @@ def _frames(source: Dataset) -> Dataset:
     # Orientation and spacing may stand per frame; reading has found them to agree.
     groups = Dataset()
     for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
-        groups[keyword] = (shared if keyword in shared else per_frame[0])[keyword]
+        # Copied, for highdicom adds what it works out to the items that it is given.
+        groups[keyword] = deepcopy((shared if keyword in shared else per_frame[0])[keyword])
     frames = Dataset()
     frames.NumberOfFrames = len(per_frame)
     frames.SharedFunctionalGroupsSequence = [groups]
@@ -198,7 +200,7 @@ def _frames(source: Dataset) -> Dataset:
 
 def _position(frame: Dataset) -> Dataset:
     groups = Dataset()
-    groups.PlanePositionSequence = frame.PlanePositionSequence
+    groups.PlanePositionSequence = deepcopy(frame.PlanePositionSequence)
     return groups
 
 

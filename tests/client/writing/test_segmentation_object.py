@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,14 @@ def test_a_multi_frame_source_in_any_order_of_frames(factory, report_of, tmp_pat
         assert reference.ReferencedSOPInstanceUID == study.datasets[0].SOPInstanceUID
         k = frames.index(reference.ReferencedFrameNumber)
         assert np.array_equal(frame, labels[k])
+
+
+def test_the_sources_headers_stay_as_they_were(factory, report_of, tmp_path) -> None:
+    labels = factory.labels(1)
+    for study in (factory.dicom(), factory.enhanced((2, 1, 3, 5, 4))):
+        before = deepcopy(study.datasets)
+        saved(tmp_path / "seg.dcm", study, labels, report_of(study, labels))
+        assert study.datasets == before
 
 
 def test_a_single_slice(factory, report_of, tmp_path) -> None:
