@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 
 from osteoserve_client.reading import read_study
 from osteoserve_client.writing.nifti import write_label_map
@@ -61,6 +62,17 @@ def test_a_dicom_source_lies_where_its_slices_lie(factory, tmp_path, dicom_orien
         assert code == 1
         assert np.allclose(matrix, image.affine, atol=1e-4)
     assert np.asarray(image.dataobj)[i, j, k] == labels[k, j, i]
+
+
+def test_itk_and_so_itk_snap_finds_the_very_geometry(factory, tmp_path, dicom_orientation) -> None:
+    study, labels = factory.dicom(dicom_orientation), factory.labels(1)
+    write_label_map(tmp_path / "label.nii.gz", study, labels)
+    image = SimpleITK.ReadImage(str(tmp_path / "label.nii.gz"))
+    geometry = study.volume.geometry
+    assert np.allclose(image.GetOrigin(), geometry.origin, atol=1e-4)
+    assert np.allclose(image.GetSpacing(), geometry.spacing[::-1], atol=1e-5)
+    assert np.allclose(np.reshape(image.GetDirection(), (3, 3)), geometry.direction, atol=1e-5)
+    assert np.array_equal(SimpleITK.GetArrayFromImage(image), labels)
 
 
 def test_by_hand_the_first_voxel_is_right_and_front_of_its_lps_coordinates(factory, tmp_path):
