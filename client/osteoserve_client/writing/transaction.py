@@ -143,4 +143,14 @@ def _sync(path: Path) -> None:
 def _output_error(what: str, error: OSError) -> OutputError:
     if isinstance(error, OutputError):
         return error
-    return OutputError(f"{what} could not be written: {error.strerror or type(error).__name__}")
+    return OutputError(f"{what} could not be written: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words, which pydicom wraps in others that may quote values."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

@@ -66,7 +66,7 @@ def test_a_disk_that_is_full_at_any_of_the_files_leaves_nothing_new(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        with pytest.raises(OutputError) as caught:
+        with pytest.raises(OutputError, match="could not be written: File too large") as caught:
             write_outputs(study, labels, report, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
