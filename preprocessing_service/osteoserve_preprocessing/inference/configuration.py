@@ -21,9 +21,6 @@ CPU_PRECISIONS: Final = ("fp32", "bf16")
 #: and Triton's own onnxruntime backend has no documented way to tell it.
 GPU_PRECISION: Final = "tf32"
 
-#: The service sends batches of 8 or 16 with several in flight; these are what joins well.
-PREFERRED_BATCHES: Final = (8, 16, 32)
-
 #: Longest wait in Triton's queue unless a request states its own; then it is rejected, since by
 #: default Triton still executes what nobody waits for any longer.
 QUEUE_TIMEOUT_US: Final = 300_000_000
@@ -89,12 +86,14 @@ def _shared(contract: ModelContract) -> model_config_pb2.ModelConfig:
     config.version_policy.specific.versions.append(int(contract.version))
     for key, value in contract_parameters(contract).items():
         config.parameters[key].string_value = value
-    _batch(config.dynamic_batching, contract.max_batch)
+    _batch(config.dynamic_batching)
     return config
 
 
-def _batch(batching: model_config_pb2.ModelDynamicBatching, max_batch: int) -> None:
-    batching.preferred_batch_size.extend(size for size in PREFERRED_BATCHES if size <= max_batch)
+def _batch(batching: model_config_pb2.ModelDynamicBatching) -> None:
+    # No preferred batch size: together with a queue policy it makes Triton 2.51 leave a request
+    # that is smaller in the queue for half a second (measured: 12 slices in 0.5 to 1.0 s, 0.01 s
+    # without).
     policy = batching.default_queue_policy
     policy.timeout_action = model_config_pb2.ModelQueuePolicy.REJECT
     policy.default_timeout_microseconds = QUEUE_TIMEOUT_US

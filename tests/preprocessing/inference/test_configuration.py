@@ -59,7 +59,8 @@ def test_what_waits_too_long_is_rejected(configurations: Configurations) -> None
         assert policy.max_queue_size > 0
 
 
-def test_no_batch_is_preferred_that_is_not_allowed(configurations: Configurations) -> None:
+def test_no_batch_waits_for_a_larger_one(configurations: Configurations) -> None:
     for config in configurations.values():
-        assert list(config.dynamic_batching.preferred_batch_size) == [8, 16]
+        assert config.HasField("dynamic_batching")
+        assert not config.dynamic_batching.preferred_batch_size
         assert config.max_batch_size == 16
