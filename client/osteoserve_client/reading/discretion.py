@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 from osteoserve_client.errors import InputError, OsteoserveError
 
-#: Loggers of the libraries that read headers. "pydicom" is the parent of all of pydicom's.
-_LIBRARY_LOGGERS = ("pydicom", "nibabel.global")
+#: Loggers of the libraries that read headers and pixels, each the parent of its library's others.
+_LIBRARY_LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "nibabel.global")
 
 
 @contextmanager

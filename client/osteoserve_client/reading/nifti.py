@@ -15,8 +15,6 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
-from osteoserve_preprocessing.errors import GeometryError
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.errors import (
     AffineError,
@@ -29,6 +27,8 @@ from osteoserve_client.reading.files import Progress
 from osteoserve_client.reading.hounsfield import hounsfield_volume
 from osteoserve_client.reading.limits import check_size
 from osteoserve_client.study import Study
+from osteoserve_preprocessing.errors import GeometryError
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Reads a CT from NRRD or MetaImage through SimpleITK, whose frame is LPS like ours.
 
 ITK fills in what a header leaves out: no orientation becomes the identity. So the header is
-looked at first, and one that does not say how the patient lies is refused.
+looked at as well, and one that does not say how the patient lies is refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from osteoserve_preprocessing.errors import GeometryError
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.errors import (
     AffineError,
@@ -26,6 +24,8 @@ from osteoserve_client.reading.hounsfield import hounsfield_volume
 from osteoserve_client.reading.itk import sitk
 from osteoserve_client.reading.limits import check_size
 from osteoserve_client.study import Study
+from osteoserve_preprocessing.errors import GeometryError
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Headers are a few hundred bytes of text.
 _MAX_HEADER_BYTES = 1 << 16
@@ -45,12 +45,12 @@ _LPS = "left-posterior-superior"
 
 def read_nrrd(path: Path, name: str, *, on_progress: Progress) -> Study:
     """Reads one ``.nrrd`` or ``.nhdr`` file; see ``osteoserve_client.reading.read_study``."""
+    reader = _reader(path, name, "NrrdImageIO")
     fields = _header_fields(path, name, separator=":")
     _require(fields, _NRRD_FIELDS, name)
     units = fields.get("space units", '"mm"')
     if set(units.lower().replace('"', " ").split()) != {"mm"}:
         raise AffineError(f"{name}: its unit of length is not mm")
-    reader = _reader(path, name, "NrrdImageIO")
     space = "NRRD_space"
     if not reader.HasMetaDataKey(space) or reader.GetMetaData(space) != _LPS:
         raise AffineError(f"{name}: its space is none of LPS, RAS and LAS")
@@ -59,8 +59,9 @@ def read_nrrd(path: Path, name: str, *, on_progress: Progress) -> Study:
 
 def read_metaimage(path: Path, name: str, *, on_progress: Progress) -> Study:
     """Reads one ``.mha`` or ``.mhd`` file; see ``osteoserve_client.reading.read_study``."""
+    reader = _reader(path, name, "MetaImageIO")
     _require(_header_fields(path, name, separator="="), _METAIMAGE_FIELDS, name)
-    return _study(_reader(path, name, "MetaImageIO"), name, "metaimage", on_progress)
+    return _study(reader, name, "metaimage", on_progress)
 
 
 def _header_fields(path: Path, name: str, *, separator: str) -> dict[str, str]:
@@ -85,7 +86,7 @@ def _require(fields: dict[str, str], wanted: tuple[tuple[str, ...], ...], name: 
 
 
 def _reader(path: Path, name: str, image_io: str) -> Any:
-    with refusing(UnreadableFileError, f"{name}: cannot be read: its header is damaged"):
+    with refusing(UnreadableFileError, f"{name}: its header is damaged, or its data are absent"):
         reader = sitk.ImageFileReader()
         reader.SetImageIO(image_io)
         reader.SetFileName(str(path))

@@ -25,6 +25,15 @@ from osteoserve_client.reading.dicom.headers import DicomFile
 SINGLE_FRAME_CT = CTImageStorage
 MULTI_FRAME_CT = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
+#: Common Modalities (PS3.3 C.7.3.1.1.1). Only these are shown: a damaged header may hold anything.
+_MODALITIES = frozenset(
+    (
+        *("CT", "MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "RF", "IO", "OPT", "OP", "ES"),
+        *("XC", "SM", "PX", "ECG", "OT", "SC", "SEG", "RTIMAGE", "RTDOSE", "RTSTRUCT", "RTPLAN"),
+        *("REG", "SR", "PR", "KO", "DOC"),
+    )
+)
+
 #: Words of Image Type (0008,0008), third value and on, and of Frame Type (0008,9007), whose
 #: pixels are no HU measured at that place: projections, renderings, and computed maps
 #: (PS3.3 C.8.2.1.1.1, C.8.15.2.1.1 and C.8.16.1.4).
@@ -136,6 +145,6 @@ def _check_pixel_format(file: DicomFile) -> None:
 
 
 def shown_modality(file: DicomFile) -> str:
-    """The modality as messages may show it: a short code, or "?" where it holds something else."""
+    """The modality as messages may show it; "?" where it is none of the common ones."""
     found = modality(file)
-    return found if found.isascii() and found.isalnum() and len(found) <= 10 else "?"
+    return found if found in _MODALITIES else "?"

@@ -162,8 +162,9 @@ def frame_decoders(file: DicomFile, layout: PixelLayout) -> list[Callable[[], St
 def _native(data: bytes, file: DicomFile, layout: PixelLayout) -> list[Callable[[], Stored]]:
     declared = layout.frames * layout.frame_bytes
     excess = len(data) - declared
-    # Some writers pad to more than an even length; a whole row too many is another image size.
-    if excess < 0 or excess >= layout.columns * layout.bits_allocated // 8:
+    # Some writers pad to more than an even length; a row or column too many is another size.
+    line = min(layout.rows, layout.columns) * layout.bits_allocated // 8
+    if not 0 <= excess < max(line, 2):
         raise PixelDataError(
             f"{file.name}: holds {len(data)} bytes of pixels, its header declares {declared}"
         )

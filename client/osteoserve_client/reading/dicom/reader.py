@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.errors import (
     DuplicateSliceError,
@@ -33,6 +32,7 @@ from osteoserve_client.reading.dicom.voxels import read_voxels
 from osteoserve_client.reading.discretion import silenced_libraries
 from osteoserve_client.reading.files import Progress, display_name, files_below, unreported
 from osteoserve_client.study import SeriesSummary, Study
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Suffixes that claim a file to be DICOM; one that is not is refused, since it may be a slice.
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")

@@ -12,13 +12,13 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.errors import GantryTiltError
 from osteoserve_client.reading.dicom.rescale import AIR_HU
 from osteoserve_client.reading.dicom.stack import Stack
 from osteoserve_client.reading.itk import resampled
 from osteoserve_client.study import ShearedGrid
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Shear, or stated tilt, up to which slices count as a box; degrees.
 MAX_TILT_DEGREES = 0.1
