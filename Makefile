@@ -52,11 +52,7 @@ clean:
 	rm -rf .venv $(OUT)
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
-	    || { echo "Osteoserve needs Python 3.10 to 3.13: make PYTHON=python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	    || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@./bootstrap.sh $(PYTHON)
 
 # What runs: client, service and embedded Triton. No torch.
 .venv/.demo: .venv/bin/python pyproject.toml constraints.txt
