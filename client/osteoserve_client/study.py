@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from nibabel.nifti1 import Nifti1Header
-from osteoserve_preprocessing.geometry import Volume
 from pydicom import Dataset
+
+from osteoserve_preprocessing.geometry import Volume
 
 Source = Literal["dicom", "nifti", "nrrd", "metaimage"]
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

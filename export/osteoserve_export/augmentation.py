@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from osteoserve_preprocessing.core import Window
 from torch.nn import functional
 
 from osteoserve_export.sampling import Crops
+from osteoserve_preprocessing.core import Window
 
 
 @dataclass(frozen=True, kw_only=True)

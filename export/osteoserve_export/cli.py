@@ -33,9 +33,8 @@ threads_option = click.option("--threads", type=click.IntRange(1), help="Threads
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn the errors of this package, and of the preprocessing, into one line and exit code 1."""
-    from osteoserve_preprocessing.errors import PreprocessingError
-
     from osteoserve_export.errors import ExportError
+    from osteoserve_preprocessing.errors import PreprocessingError
 
     try:
         yield

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from osteoserve_export.errors import PairError
+from osteoserve_export.pairs import BONE, IGNORED
 from osteoserve_preprocessing.core import (
     PreprocessingOptions,
     StretcherMethod,
@@ -14,9 +17,6 @@ from osteoserve_preprocessing.core import (
     preprocess,
 )
 from osteoserve_preprocessing.geometry import Volume
-
-from osteoserve_export.errors import PairError
-from osteoserve_export.pairs import BONE, IGNORED
 
 #: From (N, H, W) uint8 grey values to (N, H, W) uint8 labels: a network, however it is run.
 Segmenter = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import SimpleITK
-from osteoserve_preprocessing.core import canonical_orientation
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_export.errors import PairError
+from osteoserve_preprocessing.core import canonical_orientation
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Target values of a voxel. What is ``IGNORED`` enters no loss and no figure.
 BACKGROUND, BONE, IGNORED = 0, 1, 255

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from osteoserve_preprocessing.geometry import Volume
 from scipy import ndimage
 
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.pairs import BACKGROUND, BONE, IGNORED
+from osteoserve_preprocessing.geometry import Volume
 
 #: (first slice, last, first row, last, first column, last) on the canonical grid, inclusive.
 Box = tuple[int, int, int, int, int, int]

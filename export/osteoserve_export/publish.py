@@ -8,11 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from osteoserve_preprocessing.core import Normalisation, Window
-from osteoserve_preprocessing.inference.configuration import model_configurations
-from osteoserve_preprocessing.inference.contract import ModelContract
-from osteoserve_preprocessing.inference.labels import Code, Label
-
 from osteoserve_export.errors import PublishError
 from osteoserve_export.evaluation import (
     PIXEL_SPACING_MM,
@@ -28,6 +23,10 @@ from osteoserve_export.onnx_export import (
     export_onnx,
     prove_parity,
 )
+from osteoserve_preprocessing.core import Normalisation, Window
+from osteoserve_preprocessing.inference.configuration import model_configurations
+from osteoserve_preprocessing.inference.contract import ModelContract
+from osteoserve_preprocessing.inference.labels import Code, Label
 
 MODEL_NAME, MODEL_VERSION = "unet_skeleton", "1"
 

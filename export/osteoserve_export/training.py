@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from osteoserve_preprocessing.core import Window
 from torch.nn import functional
 
 from osteoserve_export.architectures import UNet
@@ -17,6 +16,7 @@ from osteoserve_export.augmentation import AugmentationOptions, Batch, augment
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.recipe import TrainingOptions
 from osteoserve_export.sampling import CropOptions, CropSource, draw_crops
+from osteoserve_preprocessing.core import Window
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,7 @@ class Geometry:
                 f"spacing must be three positive distances in mm (z, y, x), not {self.spacing}"
             )
         if len(self.origin) != 3 or not np.isfinite(self.origin).all():
-            raise GeometryError(
-                f"origin must be three finite coordinates in mm, not {self.origin}"
-            )
+            raise GeometryError(f"origin must be three finite coordinates in mm, not {self.origin}")
         if self.direction.shape != (3, 3) or not np.isfinite(self.direction).all():
             raise GeometryError("direction must be a finite 3x3 matrix")
         gram = self.direction.T @ self.direction

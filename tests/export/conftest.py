@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+
 from osteoserve_export.pairs import TrainingPair
 from osteoserve_preprocessing.geometry import Geometry, Volume
 

@@ -13,7 +13,6 @@ from osteoserve_preprocessing.core import (  # noqa: E402
     Window,
     preprocess,
 )
-
 from tests.export.conftest import tube_pair  # noqa: E402
 
 SMALL = CropOptions(size=64)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from click.testing import CliRunner
+
 from osteoserve_export.cli import main, train
 
 

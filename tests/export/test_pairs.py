@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from osteoserve_export.errors import PairError
 from osteoserve_export.pairs import (
     TrainingPair,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.pseudo_labels import PseudoLabelOptions, body, pseudo_labels
 from osteoserve_preprocessing.geometry import Geometry, Volume

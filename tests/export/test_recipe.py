@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from osteoserve_export.cli import RECIPE
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.recipe import read_recipe

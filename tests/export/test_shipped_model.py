@@ -9,11 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
 from osteoserve_export.cli import RECIPE
 from osteoserve_export.evaluation import compare, segment
 from osteoserve_export.recipe import read_recipe
 from osteoserve_preprocessing.inference.contract import contract_from_config
-from tritonclient.grpc import model_config_pb2
 
 MODEL = Path(__file__).resolve().parents[2] / "model_repository" / "unet_skeleton"
 

@@ -12,7 +12,6 @@ from osteoserve_export.recipe import TrainingOptions  # noqa: E402
 from osteoserve_export.sampling import CropSource  # noqa: E402
 from osteoserve_export.training import segmentation_loss, train  # noqa: E402
 from osteoserve_preprocessing.core import StretcherMethod  # noqa: E402
-
 from tests.export.conftest import tube_pair  # noqa: E402
 
 TINY = TrainingOptions(first_channels=2, steps=3, batch=2, crop=32)

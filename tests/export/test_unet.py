@@ -12,7 +12,6 @@ from osteoserve_export.graph import ServingGraph, fold_batch_norm  # noqa: E402
 from osteoserve_export.recipe import TrainingOptions  # noqa: E402
 from osteoserve_export.sampling import CropSource  # noqa: E402
 from osteoserve_export.training import train  # noqa: E402
-
 from tests.export.conftest import tube_pair  # noqa: E402
 
 

@@ -13,11 +13,12 @@ import onnx
 import pytest
 from google.protobuf import text_format
 from onnx import TensorProto, helper, numpy_helper
+from tritonclient.grpc import model_config_pb2
+
 from osteoserve_preprocessing.core import Normalisation, Window
 from osteoserve_preprocessing.inference import Code, Label, ModelContract
 from osteoserve_preprocessing.inference.configuration import model_configurations
 from osteoserve_preprocessing.triton import EmbeddedTriton
-from tritonclient.grpc import model_config_pb2
 
 EditConfiguration = Callable[[model_config_pb2.ModelConfig], object]
 WriteModel = Callable[..., ModelContract]

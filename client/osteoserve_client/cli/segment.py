@@ -14,9 +14,8 @@ from osteoserve_client.cli.connection import server_option, service_address
 from osteoserve_client.cli.progress import Advance, progress_bars
 
 if TYPE_CHECKING:
-    from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-
     from osteoserve_client.study import Study
+    from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 
 @click.command()

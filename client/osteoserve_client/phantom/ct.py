@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from osteoserve_preprocessing.geometry import Geometry, Volume
 
 from osteoserve_client.phantom.airways import Airways
 from osteoserve_client.phantom.body import Body, lowest_skin
@@ -25,6 +24,7 @@ from osteoserve_client.phantom.surface import SurfaceObjects
 from osteoserve_client.phantom.table import Table
 from osteoserve_client.phantom.thorax import Thorax
 from osteoserve_client.phantom.vessels import Vessels
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Parts of the body that can be scanned: lowest and highest z, nominal mm above the soles.
 REGIONS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import SimpleITK
-from osteoserve_preprocessing.geometry import Geometry
 
 from osteoserve_client.phantom.ct import PhantomCT
+from osteoserve_preprocessing.geometry import Geometry
 
 
 def write_label_map(phantom: PhantomCT, path: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import SimpleITK
+
 from osteoserve_client.phantom import (
     REGIONS,
     PhantomParameters,

@@ -13,13 +13,14 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from pydicom.uid import CTImageStorage
+
 from osteoserve_client.phantom import (
     PhantomCT,
     PhantomParameters,
     make_ct_phantom,
     write_dicom_study,
 )
-from pydicom.uid import CTImageStorage
 
 SUPINE = PhantomParameters(padding_hu=-3024, roll_deg=3.0)
 

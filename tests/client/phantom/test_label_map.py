@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from osteoserve_client.phantom import make_ct_phantom, write_ct_nifti, write_label_map
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from osteoserve_client.phantom.canvas import BodyFrame, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
 from osteoserve_client.phantom.shapes import (

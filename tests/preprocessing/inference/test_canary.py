@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from osteoserve_preprocessing.inference.canary import canary_slices
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from osteoserve_preprocessing.inference.configuration import model_configurations
 from tritonclient.grpc import model_config_pb2
+
+from osteoserve_preprocessing.inference.configuration import model_configurations
 
 Configurations = dict[str, model_config_pb2.ModelConfig]
 

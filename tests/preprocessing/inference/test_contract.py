@@ -10,6 +10,8 @@ import pytest
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
+from tritonclient.grpc import model_config_pb2
+
 from osteoserve_preprocessing.core import Normalisation, Window
 from osteoserve_preprocessing.errors import ContractError
 from osteoserve_preprocessing.inference import (
@@ -23,7 +25,6 @@ from osteoserve_preprocessing.inference.configuration import (
     GPU_PRECISION,
     model_configurations,
 )
-from tritonclient.grpc import model_config_pb2
 
 words = st.text(min_size=1)
 codes = st.builds(Code, words, words, words)

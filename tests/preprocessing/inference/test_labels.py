@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from osteoserve_preprocessing.errors import ContractError
 from osteoserve_preprocessing.inference.labels import (
     Code,

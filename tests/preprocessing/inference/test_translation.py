@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from tritonclient.utils import InferenceServerException
+
 from osteoserve_preprocessing.errors import (
     InferenceError,
     ModelNotFoundError,
@@ -9,7 +11,6 @@ from osteoserve_preprocessing.errors import (
     TritonUnavailableError,
 )
 from osteoserve_preprocessing.inference.translation import translated
-from tritonclient.utils import InferenceServerException
 
 SPECIAL = {
     grpc.StatusCode.UNAVAILABLE: TritonUnavailableError,

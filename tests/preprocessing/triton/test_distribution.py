@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton.distribution import (
     TritonDistribution,

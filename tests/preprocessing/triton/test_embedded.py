@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from osteoserve_preprocessing.errors import TritonStartError
-from osteoserve_preprocessing.triton import EmbeddedTriton
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
+
+from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.triton import EmbeddedTriton
 
 WaitUntil = Callable[..., None]
 ProcessesBelow = Callable[[int], list[Any]]

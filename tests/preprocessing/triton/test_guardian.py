@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from osteoserve_preprocessing.triton import guardian
 
 Start = Callable[..., "subprocess.Popen[bytes]"]

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
     EngineError,
     EngineRequest,

@@ -4,6 +4,7 @@ import errno
 import socket
 
 import pytest
+
 from osteoserve_preprocessing.triton.ports import LOOPBACK, ReservedPort
 
 

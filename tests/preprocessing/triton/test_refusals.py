@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tritonclient.grpc import model_config_pb2
+
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import EmbeddedTriton
 from osteoserve_preprocessing.triton.process import check_executable, check_shared_memory
-from tritonclient.grpc import model_config_pb2
 
 Edit = Callable[[Path, Callable[[model_config_pb2.ModelConfig], object]], None]
 NoTraceLeft = Callable[[], None]

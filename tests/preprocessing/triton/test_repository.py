@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton.repository import check_repository, model_folders
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from osteoserve_preprocessing.triton.server_log import last_reason
 
 #: As tritonserver 2.51.0 writes them.
