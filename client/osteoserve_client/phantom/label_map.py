@@ -42,9 +42,9 @@ def _write(voxels: npt.NDArray[np.generic], geometry: Geometry, path: Path) -> P
     # SimpleITK's frame is LPS, as ours; it writes NIfTI's RAS with sform and qform alike.
     image = SimpleITK.GetImageFromArray(voxels)
     # SimpleITK's own annotations stop at its swig wrappers.
-    image.SetSpacing(geometry.spacing[::-1])  # type: ignore[no-untyped-call]
-    image.SetOrigin(geometry.origin)  # type: ignore[no-untyped-call]
-    image.SetDirection(geometry.direction.ravel().tolist())  # type: ignore[no-untyped-call]
+    image.SetSpacing(geometry.spacing[::-1])
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction.ravel().tolist())
     path.parent.mkdir(parents=True, exist_ok=True)
     SimpleITK.WriteImage(image, str(path), useCompression=True)
     return path
