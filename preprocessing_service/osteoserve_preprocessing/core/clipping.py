@@ -34,6 +34,9 @@ MIDLINE_MM = 12.0
 #: more than the second; a shaft is at least so long, mm.
 LARGEST_SHAFT_CM2, SMALLEST_KNEE_CM2, SHORTEST_SHAFT_MM = 14.0, 20.0, 60.0
 
+#: Less than this, in mm, is no trunk, and what seemed to be knee and neck was something else.
+SHORTEST_KEPT_MM = 100.0
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -66,8 +69,9 @@ def clip_femur_to_head(volume: Volume) -> Clip:
     slices = volume.geometry.shape[0]
     start = 0 if first is None else first * coarse.step[0]
     stop = slices if end is None else min(end * coarse.step[0], slices)
-    if start >= stop:
-        return Clip(range(slices), ("axial clipping: no slice was left, so all were kept",))
+    clipped = slices - max(0, stop - start)
+    if clipped and (stop - start) * volume.geometry.spacing[0] < SHORTEST_KEPT_MM:
+        return Clip(range(slices), ("axial clipping: too little was left, so all was kept",))
     return Clip(range(start, stop), tuple(filter(None, (below, above))))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 Mask = npt.NDArray[np.bool_]

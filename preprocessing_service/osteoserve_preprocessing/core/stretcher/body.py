@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.stretcher.cavities import close_cavities
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
 
 #: Above this lie fat, muscle and bone, also where noise is strong; below it lung, foam and air.
@@ -42,8 +43,8 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
         bright_hu: HU above which table and bone look alike.
 
     Returns:
-        (z, y, x) bool. Every thick part of trunk and limbs; lung, gas and skin folds thinner than
-        8 mm are left out. Empty where there is no thick part.
+        (z, y, x) bool. Every thick part of trunk and limbs, with the cavities that they enclose;
+        skin folds thinner than 8 mm are left out. Empty where there is no thick part.
     """
     core = erode(coarse, _dense(coarse), HALF_THICKNESS_MM)
     thick = dilate(coarse, core, HALF_THICKNESS_MM) & (coarse.highest > DENSE_HU)
@@ -57,7 +58,7 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
         part = parts[box] == number
         if not _is_shells(coarse, part, coarse.lowest[box] <= bright_hu):
             patient[box] |= part
-    return patient
+    return close_cavities(coarse, patient, DENSE_HU)
 
 
 def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:

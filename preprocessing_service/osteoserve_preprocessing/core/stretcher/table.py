@@ -16,9 +16,9 @@ from osteoserve_preprocessing.core.stretcher.morphology import touch
 #: A table runs along the patient: through half of the slices, or at least this far.
 SHORTEST_MM = 60.0
 #: Mean width of a table's trace in a slice: at the back (where the border may cut it), in front,
-#: left and right. Lines, tubes and ears are narrower; slivers of an arm, which lie left and
-#: right, are narrower than the last.
-NARROWEST_MM = (40.0, 60.0, 120.0, 120.0)
+#: left and right. Lines, tubes and ears are narrower than the first; noses, slivers of an arm
+#: and other thin parts that a patient may have elsewhere than the others.
+NARROWEST_MM = (40.0, 100.0, 120.0, 120.0)
 #: So many times as much bright table must be found on another side to outweigh the back.
 ADVANTAGE_OF_BACK = 5
 #: Share of a table's cells that must lie beyond the patient. A head holder that comes up on both

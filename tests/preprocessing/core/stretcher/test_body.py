@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from osteoserve_preprocessing.core import StretcherMethod
 from osteoserve_preprocessing.core.stretcher import TABLE_HU, find_stretcher
 
