@@ -44,11 +44,13 @@ def close_cavities(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
     for k in np.flatnonzero(patient.any(axis=(1, 2))):
         cavities[k] = _candidates(outline[k], dense[k])
     loose = dense & ~outline
-    next_to = dilate(coarse, cavities, WALL_MM) & loose
-    deep = erode(coarse, cavities, SHALLOWEST_MM / 2)
-    for k in np.flatnonzero(cavities.any(axis=(1, 2))):
-        cavities[k] = _own(coarse, int(k), cavities[k], deep[k], loose[k], next_to[k])
-    walls = dilate(coarse, cavities, WALL_MM) & loose
+    # Only where something loose walls a cavity can it be the table's.
+    doubtful = np.flatnonzero((touch(cavities) & loose).any(axis=(1, 2)))
+    deep = erode(coarse, cavities[doubtful], SHALLOWEST_MM / 2)
+    next_to = dilate(coarse, cavities[doubtful], WALL_MM) & loose[doubtful]
+    for n, k in enumerate(doubtful):
+        cavities[k] = _own(coarse, int(k), cavities[k], deep[n], loose[k], next_to[n])
+    walls = dilate(coarse, cavities, WALL_MM) & dense
     closed: Mask = patient | cavities | walls
     return closed
 
@@ -83,14 +85,16 @@ def _own(coarse: Coarse, k: int, candidates: Mask, deep: Mask, loose: Mask, next
     """Those cavities of a slice that are the patient's: thick-walled, lung, or a sinus."""
     parts = cc3d.connected_components(loose, connectivity=8)
     cells = np.bincount(parts.ravel())
-    beside = np.bincount(parts[next_to], minlength=cells.size)
-    table = loose & (beside < SMALLEST_SHARE_NEXT * cells)[parts]
+    near = np.bincount(parts[next_to], minlength=cells.size)
+    table = loose & (near < SMALLEST_SHARE_NEXT * cells)[parts]
     numbers = cc3d.connected_components(candidates, connectivity=4)
     boxes = cc3d.statistics(numbers)["bounding_boxes"]
     own = np.arange(len(boxes)) > 0
     is_deep = set(np.unique(numbers[deep]))
-    at_table = set(np.unique(numbers[touch(table[None])[0]]))
-    for number in np.unique(numbers[touch(loose[None])[0] & candidates]):
+    thin_walled, at_table = (
+        set(np.unique(numbers[touch(beside[None])[0] & candidates])) for beside in (loose, table)
+    )
+    for number in thin_walled:
         median = np.median(coarse.lowest[k][numbers == number])
         lung = LUNG_HU[0] <= median <= LUNG_HU[1]
         large = max(_extent_mm(coarse, boxes[number])) > LARGEST_SINUS_MM

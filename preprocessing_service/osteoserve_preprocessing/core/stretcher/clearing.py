@@ -36,7 +36,7 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
         bright as bone; skin is not). In the patient always ``KEEP``, but for a shell that it
         lies on.
     """
-    near = dilate(coarse, patient, NEAR_MM)
+    near = _along(dilate(coarse, patient, NEAR_MM), round(NEAR_MM / coarse.spacing[0]))
     shell = dilate(coarse, table.cells, SHELL_MM)
     bright_shell = dilate(coarse, table.bright, SHELL_MM)
     codes = np.full(patient.shape, KEEP, dtype=np.uint8)
@@ -69,8 +69,13 @@ def voxels_of(coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, brig
 
 def _guarded(coarse: Coarse, patient: Mask) -> Mask:
     """The patient; with the patient of both neighbours where a cell shows one slice of several."""
-    guarded = patient.copy()
-    if coarse.step[0] > 1:
-        guarded[1:] |= patient[:-1]
-        guarded[:-1] |= patient[1:]
-    return guarded
+    return _along(patient, 1) if coarse.step[0] > 1 else patient
+
+
+def _along(mask: Mask, slices: int) -> Mask:
+    """Grow a mask along the patient, by so many slices either way."""
+    grown = mask.copy()
+    for step in range(1, min(slices, len(mask) - 1) + 1):
+        grown[step:] |= mask[:-step]
+        grown[:-step] |= mask[step:]
+    return grown

@@ -32,8 +32,11 @@ def stack(slice_: np.ndarray, spacing: float = 3.0) -> Volume:
 
 
 @pytest.mark.parametrize("slices", [1, 10])
+@pytest.mark.parametrize("face_down", [False, True])
 @pytest.mark.parametrize("with_table", [False, True])
-def test_the_front_wall_of_a_frontal_sinus_stays(slices: int, with_table: bool) -> None:
+def test_the_front_wall_of_a_frontal_sinus_stays(
+    slices: int, face_down: bool, with_table: bool
+) -> None:
     slice_ = np.full((260, 240), -1000)
     head = ellipse(slice_.shape, 110, 120, 90, 75)
     slice_[head] = 40
@@ -41,9 +44,10 @@ def test_the_front_wall_of_a_frontal_sinus_stays(slices: int, with_table: bool) 
     slice_[ellipse(slice_.shape, 110, 120, 80, 64)] = 35
     sinus = ellipse(slice_.shape, 42, 120, 15, 45) & ellipse(slice_.shape, 110, 120, 84, 69)
     slice_[sinus] = -1000
+    if face_down:
+        slice_[:220], head[:220] = slice_[219::-1].copy(), head[219::-1].copy()
     table = on_a_table(slice_, 205) if with_table else np.zeros((10, 260, 240), dtype=np.bool_)
-    volume = stack(slice_)
-    volume = Volume(volume.voxels[:slices], Geometry((slices, 260, 240), (3.0, 1.0, 1.0)))
+    volume = Volume(stack(slice_).voxels[:slices], Geometry((slices, 260, 240), (3.0, 1.0, 1.0)))
     found = find_stretcher(volume, StretcherMethod.BODY)
     assert not (found.mask & head).any()
     assert found.mask[table[:slices]].all()
