@@ -75,7 +75,7 @@ def test_report_and_table_agree(result: Path) -> None:
         voxels * abs(np.linalg.det(mask.affine[:3, :3])) / 1000, rel=1e-4
     )
     assert report["model"]["name"] == "unet_skeleton"
-    assert len(report["model"]["digest"]) == 64
+    assert len(report["model"]["sha256"]) == 64
 
 
 def test_the_picture_opens(result: Path) -> None:
