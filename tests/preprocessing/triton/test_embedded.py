@@ -91,6 +91,7 @@ def test_recovers_from_the_death_of_its_guardian(
     triton: EmbeddedTriton, processes_below: ProcessesBelow, wait_until: WaitUntil
 ) -> None:
     server = pid_of("tritonserver", processes_below)
+    stub = pid_of("triton_python_backend_stub", processes_below)
     (guardian,) = [
         process.pid
         for process in processes_below(os.getpid())
@@ -98,6 +99,7 @@ def test_recovers_from_the_death_of_its_guardian(
     ]
     os.kill(guardian, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{server}").exists(), within_s=5)
+    wait_until(lambda: not Path(f"/proc/{stub}").exists(), within_s=5)
     wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ class TritonPythonModel:
             triton.TritonModelException: It cannot be had, or the model file is not the one that
                 the configuration names. Triton then does not serve the model.
         """
+        _end_with_server()
         config = json.loads(args["model_config"])
         try:
             _check_numpy()
@@ -104,6 +108,22 @@ class TritonPythonModel:
         if values.dtype != self._dtypes[name]:
             raise TypeError(f"output {name} is {values.dtype}, not {self._dtypes[name]}")
         return triton.Tensor(name, np.ascontiguousarray(values))
+
+
+def _end_with_server() -> None:
+    """End this process when tritonserver is gone.
+
+    The guardian kills both, but a guardian that was killed itself takes tritonserver alone with
+    it, and Triton's stub goes on waiting for requests for ever.
+    """
+    server = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == server:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="server-watcher", daemon=True).start()
 
 
 def _refusal(reason: str, code: int) -> Any:
