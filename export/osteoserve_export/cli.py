@@ -58,6 +58,13 @@ def one_line_errors() -> Iterator[None]:
     type=existing_file,
     help="Weights after the first stage; only the refinement is run.",
 )
+@click.option(
+    "--first-cycle",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="First cycle of the refinement, where --start-from went through earlier ones.",
+)
 @threads_option
 @click.option("--compiled", is_flag=True, help="Compile the network (needs a C++ compiler).")
 @click.option("--out", type=new_path, required=True, help="Weights to write (.safetensors).")
@@ -68,6 +75,7 @@ def train(
     hold_out: str | None,
     steps: int | None,
     start_from: Path | None,
+    first_cycle: int,
     threads: int | None,
     compiled: bool,
     out: Path,
@@ -86,6 +94,7 @@ def train(
         hold_out=hold_out,
         steps=steps,
         start_from=start_from,
+        first_cycle=first_cycle,
         threads=threads,
         compiled=compiled,
         out=out,

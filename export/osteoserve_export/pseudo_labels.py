@@ -38,6 +38,8 @@ class PseudoLabelOptions:
         unsure_hu: Unlabelled voxels denser than this next to bone are ignored.
         unsure_mm: How far "next to" reaches.
         not_bone: Points whose component was seen to be something else (contrast, an electrode).
+        marrow: Boxes in which whatever bone encloses within a slice was seen to be marrow.
+        soft: Boxes in which whatever is not labelled bone was seen to be none (a disc, say).
         ignored: Boxes that were seen to be wrong or unclear.
 
     Raises:
@@ -52,6 +54,8 @@ class PseudoLabelOptions:
     unsure_hu: int = 110
     unsure_mm: float = 4.0
     not_bone: tuple[Point, ...] = ()
+    marrow: tuple[Box, ...] = ()
+    soft: tuple[Box, ...] = ()
     ignored: tuple[Box, ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,9 +83,22 @@ def pseudo_labels(volume: Volume, options: PseudoLabelOptions) -> npt.NDArray[np
     near = _within(bone, volume, options.unsure_mm)
     target[near & ~bone & (hounsfield > options.unsure_hu)] = IGNORED
     target[doubtful & ~bone] = IGNORED
+    _correct(target, bone, options)
+    return target
+
+
+def _correct(
+    target: npt.NDArray[np.uint8], bone: npt.NDArray[np.bool_], options: PseudoLabelOptions
+) -> None:
+    """Write what was seen by eye into the target."""
+    for box in options.marrow:
+        for k in range(box[0], box[1] + 1):
+            inside = _slices((k, k, *box[2:]))
+            target[inside][0][ndimage.binary_fill_holes(bone[k])[inside[1:]]] = BONE
+    for box in options.soft:
+        target[_slices(box)][~bone[_slices(box)]] = BACKGROUND
     for box in options.ignored:
         target[_slices(box)] = IGNORED
-    return target
 
 
 def body(volume: Volume) -> npt.NDArray[np.bool_]:

@@ -104,23 +104,27 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RefinementOptions:
-    """The second, shorter stage: closer to real studies, and to those with reference labels.
+    """A cycle of the second stage: milder crops, other shares.
 
     Args:
-        steps: Optimiser steps; 0 leaves the stage out.
+        steps: Optimiser steps.
         learning_rate: Highest rate of its one-cycle schedule.
         strength: Of crops and augmentation, relative to the first stage.
-        reference_factor: What the shares of studies with a label file are multiplied by.
+        shares: Shares of studies in this cycle, by name; the others keep theirs.
     """
 
-    steps: int = 0
-    learning_rate: float = 1e-3
+    steps: int
+    learning_rate: float
     strength: float = 0.5
-    reference_factor: float = 2.0
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or not 0 <= self.strength <= 1 or self.reference_factor <= 0:
-            raise RecipeError("refinement needs steps >= 0, strength 0..1, reference_factor > 0")
+        if (
+            self.steps < 1
+            or not 0 <= self.strength <= 1
+            or min(self.shares.values(), default=1) <= 0
+        ):
+            raise RecipeError("a refinement needs steps >= 1, strength 0..1, and shares above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +133,12 @@ class Recipe:
 
     Args:
         training: Settings of the first stage, and of everything that both stages share.
-        refinement: Settings of the second stage.
+        refinement: The cycles of the second stage, in order.
         studies: Where the crops come from.
     """
 
     training: TrainingOptions = field(default_factory=TrainingOptions)
-    refinement: RefinementOptions = field(default_factory=RefinementOptions)
+    refinement: tuple[RefinementOptions, ...] = ()
     studies: tuple[Study, ...] = ()
 
     def without(self, name: str) -> Recipe:
@@ -154,15 +158,21 @@ class Recipe:
             raise RecipeError(f"the recipe has no study called {name}")
         return replace(self, studies=rest)
 
-    @property
-    def refined_training(self) -> TrainingOptions:
-        """Settings of the second stage; its random numbers are others than the first stage's."""
+    def refined_training(self, cycle: int) -> TrainingOptions:
+        """Settings of a cycle of the second stage; each has random numbers of its own.
+
+        Args:
+            cycle: Counted from 1.
+
+        Returns:
+            The first stage's settings with steps, learning rate and seed of the cycle.
+        """
         return replace(
             self.training,
-            seed=self.training.seed + 1,
-            steps=self.refinement.steps,
+            seed=self.training.seed + cycle,
+            steps=self.refinement[cycle - 1].steps,
             cycle_steps=0,
-            learning_rate=self.refinement.learning_rate,
+            learning_rate=self.refinement[cycle - 1].learning_rate,
         )
 
 
@@ -170,7 +180,7 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: TOML with a table ``training``, one ``refinement``, and a ``study`` for each study.
+        path: TOML: a table ``training``, and tables ``refinement`` and ``study``, one for each.
 
     Returns:
         The recipe.
@@ -192,7 +202,9 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} uses a study name twice")
     return Recipe(
         training=_options(TrainingOptions, content.get("training", {})),
-        refinement=_options(RefinementOptions, content.get("refinement", {})),
+        refinement=tuple(
+            _options(RefinementOptions, table) for table in content.get("refinement", [])
+        ),
         studies=studies,
     )
 

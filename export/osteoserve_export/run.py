@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class TrainingRun:
         hold_out: Study of the recipe that must not be seen.
         steps: First stage's steps instead of the recipe's.
         start_from: Weights after the first stage; only the refinement is run.
+        first_cycle: First cycle of the refinement, counted from 1; the weights to start from
+            have been through those before it.
         threads: Threads of torch; its own choice unless given.
         compiled: Whether torch compiles the network.
     """
@@ -43,6 +45,7 @@ class TrainingRun:
     hold_out: str | None = None
     steps: int | None = None
     start_from: Path | None = None
+    first_cycle: int = 1
     threads: int | None = None
     compiled: bool = False
 
@@ -75,11 +78,15 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
         network = load_checkpoint(run.start_from, recipe.training.first_channels)
     else:
         network = train(sources, recipe.training, compiled=run.compiled, on_progress=on_progress)
-    if recipe.refinement.steps:
-        train(
-            _refinement_sources(recipe, sources),
-            recipe.refined_training,
-            strength=recipe.refinement.strength,
+    for cycle in range(run.first_cycle, len(recipe.refinement) + 1):
+        refinement = recipe.refinement[cycle - 1]
+        network = train(
+            [
+                source.with_share(refinement.shares.get(source.name, source.share))
+                for source in sources
+            ],
+            recipe.refined_training(cycle),
+            strength=refinement.strength,
             initial=network,
             compiled=run.compiled,
             on_progress=on_progress,
@@ -87,12 +94,10 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     say(f"wrote {run.out}")
 
 
-def _refinement_sources(recipe: Recipe, sources: tuple[CropSource, ...]) -> tuple[CropSource, ...]:
-    references = {study.name for study in recipe.studies if study.labels}
-    factor = recipe.refinement.reference_factor
-    return tuple(
-        source.weighted(factor if source.name in references else 1.0) for source in sources
-    )
+def _with_shares(
+    sources: tuple[CropSource, ...], shares: Mapping[str, float]
+) -> tuple[CropSource, ...]:
+    return tuple(source.with_share(shares.get(source.name, source.share)) for source in sources)
 
 
 def crop_sources(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch.nn import functional
 
 from osteoserve_export.pairs import BONE, IGNORED, TrainingPair
@@ -118,20 +119,20 @@ class CropSource:
             BONE_BIT * (pair.target == BONE) + KNOWN_BIT * (pair.target != IGNORED)
         ).astype(np.uint8)
         self._bone = np.flatnonzero(pair.target == BONE)
-        self._dense = np.flatnonzero((pair.target == 0) & (voxels > 130))
+        self._dense = np.flatnonzero((pair.target == 0) & (voxels > 130) & _amid_tissue(pair))
         self._body = np.flatnonzero(voxels > -200)
 
-    def weighted(self, factor: float) -> CropSource:
-        """The same study with its share multiplied.
+    def with_share(self, share: float) -> CropSource:
+        """The same study with another share.
 
         Args:
-            factor: Above 0.
+            share: Above 0.
 
         Returns:
             A source that uses the same arrays.
         """
         source = copy.copy(self)
-        source.share = self.share * factor
+        source.share = share
         return source
 
     def crop(self, options: CropOptions, random: np.random.Generator) -> Crops:
@@ -262,6 +263,14 @@ def draw_crops(
         torch.cat([crop.known for crop in crops]),
         torch.cat([crop.spacing_mm for crop in crops]),
     )
+
+
+def _amid_tissue(pair: TrainingPair) -> npt.NDArray[np.bool_]:
+    """(Z, Y, X) bool: nearly all of the 15 mm around is tissue, so it is no table and no skin."""
+    _, y, x = pair.volume.geometry.spacing
+    tissue = (pair.volume.voxels > -200).astype(np.float32)
+    around = ndimage.uniform_filter(tissue, size=(1, round(15 / y), round(15 / x)))
+    return np.asarray(around > 0.9)
 
 
 def _rotation(axis: int, angle: float) -> npt.NDArray[np.float64]:

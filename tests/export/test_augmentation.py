@@ -125,6 +125,15 @@ def test_vessels_do_not_touch_bone():
     assert (batch.grey[~bone] > plain[~bone]).any()
 
 
+def test_full_strength_changes_nothing_and_none_leaves_crops_upright():
+    assert AugmentationOptions().milder(1.0) == AugmentationOptions()
+    assert CropOptions().milder(1.0).spacing_mm == pytest.approx(CropOptions().spacing_mm)
+    upright = CropOptions().milder(0.0)
+    assert upright.spacing_mm[0] == pytest.approx(upright.spacing_mm[1])
+    assert upright.tilt_deg == upright.rotation_deg == upright.deformation_mm == 0.0
+    assert AugmentationOptions().milder(0.0).vessels == 0.0
+
+
 def test_mixup_blends_image_and_target_alike():
     drawn = crops(16, PLAIN)
     options = AugmentationOptions(**{**vars(NOTHING), "mixup": 1.0})

@@ -51,6 +51,25 @@ def test_a_point_takes_its_whole_component_out():
     assert (target[:, 90, 60] == 1).all()
 
 
+def test_a_box_of_marrow_is_filled_whatever_its_size():
+    target = pseudo_labels(scene(), PseudoLabelOptions(marrow=((1, 2, 110, 130, 110, 150),)))
+    assert (target[1:3, 120, 130] == 1).all()
+    assert (target[[0, 3], 120, 130] == 0).all()
+    # What no bone encloses stays as it is, inside the box and outside.
+    assert (target[1:3, 111, 111] == 0).all()
+
+
+def test_a_soft_box_holds_no_doubt():
+    volume = scene()
+    voxels = volume.voxels.copy()
+    voxels[:, 104:107, 55:65] = 150
+    faint = Volume(voxels, volume.geometry)
+    assert (pseudo_labels(faint, PseudoLabelOptions())[:, 104, 60] == 255).all()
+    target = pseudo_labels(faint, PseudoLabelOptions(soft=((0, 4, 103, 108, 50, 70),)))
+    assert (target[:, 104, 60] == 0).all()
+    assert (target[:, 90, 60] == 1).all()
+
+
 def test_a_box_is_ignored():
     target = pseudo_labels(scene(), PseudoLabelOptions(ignored=((1, 2, 80, 100, 50, 70),)))
     assert (target[1:3, 80:101, 50:71] == 255).all()

@@ -31,6 +31,19 @@ def test_holding_a_study_out_changes_nothing_else():
     assert [s for s in recipe.studies if s.name != "ct_pelvis_3mm"] == list(rest.studies)
 
 
+def test_every_cycle_of_the_refinement_has_its_own_random_numbers():
+    recipe = read_recipe(RECIPE)
+    cycles = [recipe.refined_training(n + 1) for n in range(len(recipe.refinement))]
+    assert len({recipe.training.seed, *(c.seed for c in cycles)}) == len(cycles) + 1
+    assert [c.steps for c in cycles] == [refinement.steps for refinement in recipe.refinement]
+
+
+def test_a_cycle_changes_shares_of_studies_that_exist():
+    recipe = read_recipe(RECIPE)
+    named = {name for refinement in recipe.refinement for name in refinement.shares}
+    assert named <= {study.name for study in recipe.studies}
+
+
 def test_an_unknown_study_cannot_be_held_out():
     with pytest.raises(RecipeError, match="nothing_like_it"):
         read_recipe(RECIPE).without("nothing_like_it")
@@ -42,6 +55,8 @@ def test_an_unknown_study_cannot_be_held_out():
         ("[training]\nstep = 3", "step"),
         ("[trainings]\nsteps = 3", "trainings"),
         ("[training]\ncrop = 100", "16"),
+        ("[training]\nsteps = 10\ncycle_steps = 5", "cycle_steps"),
+        ("[[refinement]]\nsteps = 1\nlearning_rate = 1.0\nstrength = 2.0", "strength"),
         ('[[study]]\nname = "a"\nimage = "a"\nshare = 1.0', "labels or pseudo"),
         ('[[study]]\nname = "a"\nimage = "a"\nlabels = "b"\nshare = 0.0', "share"),
         ('[[study]]\nname = "a"\nlabels = "b"\nshare = 1.0', "image"),

@@ -34,6 +34,15 @@ def test_another_seed_trains_another():
     assert not all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_going_on_from_a_network_leaves_it_as_it_was():
+    source = CropSource(tube_pair(), 1.0)
+    first = train([source], TINY)
+    before = [value.clone() for value in weights(first)]
+    second = train([source], TINY, initial=first, strength=0.5)
+    assert all(torch.equal(a, b) for a, b in zip(weights(first), before, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
 def test_ignored_pixels_have_no_part_in_the_loss():
     logits = torch.zeros(1, 1, 8, 8)
     target, known = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
