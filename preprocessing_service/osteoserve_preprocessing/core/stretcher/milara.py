@@ -56,9 +56,12 @@ def find_margins(bright: Mask, *, row_mm: float) -> Margins | None:
         row_mm: Distance of rows in mm.
 
     Returns:
-        The lines; None where no shell crosses the central bands. Where none crosses the outer
-        ones, their line is that of the next inner band.
+        The lines; None where no shell crosses the central bands, or the slice is too narrow to be
+        divided into eight. Where none crosses the outer ones, their line is that of the next
+        inner band.
     """
+    if bright.shape[1] < BANDS:
+        return None
     edges = _band_edges(bright.shape[1])
     clearance = max(1, round(CLEARANCE_MM / row_mm))
     thickest = round(THICKEST_SHELL_MM / row_mm)

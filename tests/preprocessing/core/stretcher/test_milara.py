@@ -8,6 +8,7 @@ import pytest
 from osteoserve_preprocessing.core import StretcherMethod
 from osteoserve_preprocessing.core.stretcher import TABLE_HU, find_stretcher
 from osteoserve_preprocessing.core.stretcher.milara import Margins, find_margins, polyline
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 
 def curved_shell() -> np.ndarray:
@@ -77,3 +78,13 @@ def test_a_margin_through_the_body_removes_nothing(draw_scene: Any) -> None:
     found = find_stretcher(scene.volume, StretcherMethod.MILARA)
     bright = scene.patient & (scene.volume.voxels > TABLE_HU)
     assert not (found.mask & bright).any()
+
+
+@pytest.mark.parametrize("columns", [1, 5, 7])
+def test_slices_too_narrow_for_eight_bands_keep_everything(columns: int) -> None:
+    voxels = np.full((3, 40, columns), -1000, dtype=np.int16)
+    voxels[:, 5:20], voxels[:, 30:] = 50, 200
+    volume = Volume(voxels, Geometry(voxels.shape, (3.0, 1.0, 1.0)))
+    found = find_stretcher(volume, StretcherMethod.MILARA)
+    assert not found.mask.any()
+    assert found.report.caution
