@@ -65,12 +65,11 @@ class TritonDistribution:
     def lay_out(self, directory: Path) -> None:
         """Fill a backend directory with the Python backend and ours."""
         python = directory / "python"
+        compiled = shutil.ignore_patterns("__pycache__")
         # A copy, since tritonserver refuses a library whose real path lies elsewhere.
-        shutil.copytree(self.python_backend, python)
+        shutil.copytree(self.python_backend, python, ignore=compiled)
         (python / self.stub.name).symlink_to(self.stub)
-        shutil.copytree(
-            BACKENDS, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(BACKENDS, directory, dirs_exist_ok=True, ignore=compiled)
 
     def environment(self) -> dict[str, str]:
         """Environment variables for tritonserver.
