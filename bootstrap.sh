@@ -8,8 +8,8 @@ set -eu
 python=${1:-python3}
 venv=.venv
 
-"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || {
-    echo "Osteoserve needs Python 3.10 to 3.13: make PYTHON=python3.11 ..." >&2
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
+    echo "Osteoserve needs Python 3.11 to 3.13: make PYTHON=python3.11 ..." >&2
     exit 1
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,11 +11,6 @@ from typing import Any, TypeVar
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.pairs import TrainingPair, canonical_volume, read_image, read_pair
 from osteoserve_export.pseudo_labels import PseudoLabelOptions, pseudo_labels
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Options = TypeVar("Options")
 

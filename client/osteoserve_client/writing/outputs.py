@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def write_outputs(
     """
     out = Path(out)
     check_agreement(study, labels, report)
-    created = created or datetime.now(timezone.utc)
+    created = created or datetime.now(UTC)
     writers = _writers(study, labels, report, created)
     with all_or_nothing(out, owned=OUTPUT_NAMES) as transaction:
         for name, writer in writers.items():

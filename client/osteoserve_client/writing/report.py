@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def report_document(
     """
     return {
         "schema_version": SCHEMA_VERSION,
-        "created": created.astimezone(timezone.utc).isoformat(timespec="seconds"),
+        "created": created.astimezone(UTC).isoformat(timespec="seconds"),
         "notice": "Automatic result. Not a medical device.",
         "model": _model(report.model),
         "input": _input(study, report),

@@ -139,7 +139,7 @@ class TritonSession:
         labelling = self._label_all(contract, slices, on_progress, monotonic() + timeout_s)
         try:
             return await asyncio.wait_for(labelling, timeout_s)
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise InferenceError(
                 f"model {contract.name}: {len(slices)} slices took longer than {timeout_s:g} s"
             ) from error

@@ -79,7 +79,7 @@ class StreamCall:
         try:
             with _while_connected():
                 await asyncio.wait_for(self._context.write(response), self._limits.idle_s)
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise StreamTimeoutError("the client does not take its answer") from error
 
 

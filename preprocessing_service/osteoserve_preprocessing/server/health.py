@@ -144,7 +144,7 @@ class HealthMonitor:
         """Check once."""
         try:
             contracts = await asyncio.wait_for(self._models.contracts(), CANARY_S)
-        except (PreprocessingError, asyncio.TimeoutError) as error:
+        except (TimeoutError, PreprocessingError) as error:
             logger.warning("Triton does not answer: %s", error)
             self._models.forget()
             await self._health.note(dict.fromkeys(self._succeeded_at, False))
@@ -157,7 +157,7 @@ class HealthMonitor:
     async def _alive(self, contract: ModelContract) -> bool:
         try:
             await asyncio.wait_for(self._canary(contract), CANARY_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             # Behind a queue of large batches a canary waits; what was answered meanwhile counts.
             last = self._succeeded_at.get(contract.name, float("-inf"))
             alive = self._clock() - last <= INTERVAL_S + CANARY_S

@@ -81,7 +81,7 @@ class StreamUpload:
     async def _next(self, patience_s: float) -> Any:
         try:
             message = await asyncio.wait_for(self._read(), max(0.0, patience_s))
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise StreamTimeoutError("the upload stalled, or took too long") from error
         if message is None:
             raise UploadError("the stream ended before its trailer")

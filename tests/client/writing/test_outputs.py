@@ -4,7 +4,7 @@ import dataclasses
 import gzip
 import json
 import resource
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image
 from osteoserve_client.errors import MissingAttributeError, OutputError, ServiceError
 from osteoserve_client.writing import OUTPUT_NAMES, write_outputs
 
-CREATED = datetime(2031, 2, 3, tzinfo=timezone.utc)
+CREATED = datetime(2031, 2, 3, tzinfo=UTC)
 WITHOUT_SEG = tuple(name for name in OUTPUT_NAMES if name != "skeleton.seg.dcm")
 
 
@@ -29,7 +29,7 @@ def test_dicom_leaves_five_files_and_the_report_lists_them(factory, report_of, t
     assert names(tmp_path / "out") == set(OUTPUT_NAMES)
     said = json.loads((tmp_path / "out" / "report.json").read_text())
     assert said["outputs"] == list(OUTPUT_NAMES)
-    assert abs(datetime.fromisoformat(said["created"]) - datetime.now(timezone.utc)).seconds < 60
+    assert abs(datetime.fromisoformat(said["created"]) - datetime.now(UTC)).seconds < 60
 
 
 def test_other_sources_leave_no_segmentation_object(factory, report_of, tmp_path) -> None:
