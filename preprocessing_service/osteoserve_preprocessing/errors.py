@@ -60,5 +60,9 @@ class InferenceError(TritonError):
     """Triton answered, but not with a usable result."""
 
 
+class InferenceTimeoutError(InferenceError, TimeoutError):
+    """Triton took longer than it was given."""
+
+
 class BusyError(PreprocessingError):
     """As many calls are running and waiting as are allowed."""

@@ -18,6 +18,7 @@ import pydicom
 import pytest
 from PIL import Image
 
+from osteoserve_client.phantom import REGIONS, make_ct_phantom
 from tests.end_to_end.processes import MARK, Command, marked_processes
 
 OUTPUTS = {"skeleton.nii.gz", "skeleton.seg.dcm", "report.json", "volumes.csv", "preview.png"}
@@ -149,6 +150,32 @@ def test_a_missing_slice_is_refused_in_one_line_that_names_no_patient(
     assert "missing" in done.stderr
     assert "CANARY" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_no_seg_could_refer_to_is_refused_before_it_is_sent(
+    osteoserve: Command, phantom: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    for path in (phantom / "dicom").rglob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+        dataset.save_as(study / path.name)
+    done = osteoserve("segment", study, "-o", tmp_path / "out", "--server", "127.0.0.1:1")
+    assert done.returncode == 3, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("region", sorted(REGIONS))
+def test_a_phantom_of_every_region_can_be_asked_for(
+    osteoserve: Command, tmp_path: Path, region: str
+) -> None:
+    done = osteoserve("phantom", "ct", "-o", tmp_path, "--slices", "1", "--region", region)
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "dicom").iterdir()
+    expected = make_ct_phantom(slices=1, region=region).volume.geometry.origin
+    np.testing.assert_allclose(pydicom.dcmread(file).ImagePositionPatient, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

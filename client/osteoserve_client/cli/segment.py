@@ -70,7 +70,7 @@ def segment(
     """
     from osteoserve_client.reading import read_study
     from osteoserve_client.service import ServiceClient, preprocessing_options
-    from osteoserve_client.writing import write_outputs
+    from osteoserve_client.writing import check_study, write_outputs
 
     times: dict[str, float] = {}
     with progress_bars() as advance:
@@ -85,6 +85,7 @@ def segment(
                 on_progress=lambda done, total: advance("Reading", done, total),
             ),
         )
+        check_study(study)
         options = preprocessing_options(
             stretcher=stretcher, normalisation=normalisation, clip_femur_to_head=clip
         )

@@ -72,6 +72,16 @@ def write_outputs(
     return tuple(out / name for name in writers)
 
 
+def check_study(study: Study) -> None:
+    """Refuse a study whose outputs could not be written, before anybody waits for its labels.
+
+    Raises:
+        MissingAttributeError: A DICOM source lacks what a segmentation object must refer to.
+    """
+    if study.datasets:
+        dicom_source(study)
+
+
 def check_agreement(study: Study, labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:
     """Refuse a label map that is not the one which the report speaks of.
 

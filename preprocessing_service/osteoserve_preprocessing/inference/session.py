@@ -15,7 +15,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
-from osteoserve_preprocessing.errors import InferenceError, ModelNotFoundError
+from osteoserve_preprocessing.errors import InferenceTimeoutError, ModelNotFoundError
 from osteoserve_preprocessing.inference.answer import checked_labels, checked_slices
 from osteoserve_preprocessing.inference.canary import canary_slices
 from osteoserve_preprocessing.inference.contract import ModelContract, contract_from_config
@@ -133,14 +133,16 @@ class TritonSession:
         Raises:
             VoxelError: The slices are not such as the model takes.
             TritonUnavailableError: Triton does not answer, nor after two retries.
-            InferenceError: It answered with nothing usable, or not in time.
+            InferenceTimeoutError: It did not answer in time.
+            InferenceError: It answered with nothing usable.
         """
         checked_slices(slices, contract)
         labelling = self._label_all(contract, slices, on_progress, monotonic() + timeout_s)
         try:
             return await asyncio.wait_for(labelling, timeout_s)
         except TimeoutError as error:
-            raise InferenceError(
+            # Of the wait, or of the request that was under way: whichever ends first.
+            raise InferenceTimeoutError(
                 f"model {contract.name}: {len(slices)} slices took longer than {timeout_s:g} s"
             ) from error
 

@@ -8,6 +8,7 @@ from tritonclient.utils import InferenceServerException
 
 from osteoserve_preprocessing.errors import (
     InferenceError,
+    InferenceTimeoutError,
     ModelNotFoundError,
     PreprocessingError,
     TritonUnavailableError,
@@ -16,6 +17,7 @@ from osteoserve_preprocessing.errors import (
 _KINDS: Final[dict[str, type[PreprocessingError]]] = {
     "StatusCode.UNAVAILABLE": TritonUnavailableError,
     "StatusCode.NOT_FOUND": ModelNotFoundError,
+    "StatusCode.DEADLINE_EXCEEDED": InferenceTimeoutError,
 }
 
 

@@ -72,7 +72,8 @@ class Labelling:
 
         Raises:
             TritonUnavailableError: Triton does not answer.
-            InferenceError: It answered with nothing usable, or not in time.
+            InferenceTimeoutError: It did not answer in time.
+            InferenceError: It answered with nothing usable.
         """
         total = len(slices)
         slabs = iter([slice(first, min(first + SLAB, total)) for first in range(0, total, SLAB)])

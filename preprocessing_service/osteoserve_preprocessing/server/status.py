@@ -25,6 +25,7 @@ STATUS: dict[type[errors.PreprocessingError], StatusCode] = {
     errors.ModelError: StatusCode.FAILED_PRECONDITION,
     errors.TritonUnavailableError: StatusCode.UNAVAILABLE,
     errors.TritonStartError: StatusCode.UNAVAILABLE,
+    errors.InferenceTimeoutError: StatusCode.DEADLINE_EXCEEDED,
     errors.InferenceError: StatusCode.INTERNAL,
     errors.TritonError: StatusCode.INTERNAL,
     errors.BusyError: StatusCode.RESOURCE_EXHAUSTED,

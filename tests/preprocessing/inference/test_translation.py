@@ -6,6 +6,7 @@ from tritonclient.utils import InferenceServerException
 
 from osteoserve_preprocessing.errors import (
     InferenceError,
+    InferenceTimeoutError,
     ModelNotFoundError,
     PreprocessingError,
     TritonUnavailableError,
@@ -15,6 +16,7 @@ from osteoserve_preprocessing.inference.translation import translated
 SPECIAL = {
     grpc.StatusCode.UNAVAILABLE: TritonUnavailableError,
     grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: InferenceTimeoutError,
 }
 
 
