@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-RECIPE = Path(__file__).parent / "recipes" / "unet_skeleton.toml"
+RECIPE = Path(__file__).parent / "training" / "recipes" / "unet_skeleton.toml"
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
 existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -85,7 +85,7 @@ def train(
     The seeds are the recipe's: the same data, settings and number of threads on the same machine
     give the same weights.
     """
-    from osteoserve_export.run import TrainingRun, run_training
+    from osteoserve_export.training.run import TrainingRun, run_training
 
     run = TrainingRun(
         recipe=recipe,
@@ -113,7 +113,7 @@ def evaluate(
     checkpoint: Path, data: Path, recipe: Path, names: tuple[str, ...], threads: int | None
 ) -> None:
     """Segment the recipe's studies as they are served, and print one line of figures each."""
-    from osteoserve_export.run import run_evaluation
+    from osteoserve_export.training.run import run_evaluation
 
     with one_line_errors():
         run_evaluation(checkpoint, recipe, data, names, threads=threads, say=click.echo)
@@ -125,7 +125,7 @@ def evaluate(
 @click.option("--repository", type=new_path, required=True, help="Triton model repository.")
 def publish(checkpoint: Path, card: Path, repository: Path) -> None:
     """Export to ONNX, prove that the masks stay the same, and write the model's folder."""
-    from osteoserve_export.run import run_publishing
+    from osteoserve_export.publish import run_publishing
 
     with one_line_errors():
         run_publishing(checkpoint, card, repository, say=click.echo)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from osteoserve_export.errors import PublishError
-from osteoserve_export.evaluation import (
-    PIXEL_SPACING_MM,
-    PIXEL_SPACING_RANGE_MM,
-    SIZE_MULTIPLE,
-)
-from osteoserve_export.graph import ServingGraph
-from osteoserve_export.onnx_export import (
+from osteoserve_export.checkpoints import load_checkpoint
+from osteoserve_export.conversion.onnx_file import (
     INPUT_NAME,
     MAX_BATCH,
     OUTPUT_NAME,
     Parity,
     export_onnx,
     prove_parity,
+)
+from osteoserve_export.errors import PublishError
+from osteoserve_export.graphs.segmentation import ServingGraph
+from osteoserve_export.training.evaluation import (
+    PIXEL_SPACING_MM,
+    PIXEL_SPACING_RANGE_MM,
+    SIZE_MULTIPLE,
 )
 from osteoserve_preprocessing.core import Normalisation, Window
 from osteoserve_preprocessing.inference.configuration import model_configurations
@@ -113,3 +114,29 @@ def _replace(new: Path, place: Path) -> None:
         if old.exists() and not place.exists():
             shutil.move(old, place)
         raise PublishError(f"{place} could not be written: {error.strerror}") from error
+
+
+def run_publishing(
+    checkpoint: Path, card: Path, repository: Path, *, say: Callable[[str], None]
+) -> None:
+    """Export a network into a Triton model repository.
+
+    Args:
+        checkpoint: Weights.
+        card: Model card.
+        repository: Triton model repository.
+        say: Called with each line.
+
+    Raises:
+        CheckpointError: The weights cannot be used.
+        ParityError: The exported file answers differently.
+        PublishError: The model could not be written.
+    """
+    graph = ServingGraph(load_checkpoint(checkpoint))
+    for parity in publish(graph, repository, card=card.read_text(encoding="utf-8")):
+        count, height, width = parity.shape
+        say(
+            f"{parity.runtime} at {count}x{height}x{width}: Dice {parity.dice:.6f} against torch, "
+            f"{parity.disagreement:.2e} of the pixels differ"
+        )
+    say(f"wrote {repository / MODEL_NAME}")

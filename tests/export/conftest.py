@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from osteoserve_export.pairs import TrainingPair
+from osteoserve_export.training.pairs import TrainingPair
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 

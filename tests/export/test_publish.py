@@ -12,11 +12,11 @@ from tritonclient.grpc import model_config_pb2  # noqa: E402
 
 from osteoserve_export import publish as publishing  # noqa: E402
 from osteoserve_export.checkpoints import load_checkpoint, save_checkpoint  # noqa: E402
+from osteoserve_export.conversion.onnx_file import export_onnx, prove_parity  # noqa: E402
 from osteoserve_export.errors import CheckpointError, ParityError  # noqa: E402
-from osteoserve_export.graph import ServingGraph  # noqa: E402
-from osteoserve_export.onnx_export import export_onnx, prove_parity  # noqa: E402
+from osteoserve_export.graphs.segmentation import ServingGraph  # noqa: E402
 from osteoserve_preprocessing.inference.contract import contract_from_config  # noqa: E402
-from tests.export.test_unet import briefly_trained  # noqa: E402
+from tests.export.graphs.test_segmentation import briefly_trained  # noqa: E402
 
 # torch's exporter warns about its own and its dependencies' deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_export.errors import PairError
-from osteoserve_export.pairs import BONE, IGNORED
+from osteoserve_export.training.pairs import BONE, IGNORED
 from osteoserve_preprocessing.core import (
     PreprocessingOptions,
     StretcherMethod,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from osteoserve_export.sampling import Crops
+from osteoserve_export.training.sampling import Crops
 from osteoserve_preprocessing.core import Window
 
 

@@ -1,9 +1,9 @@
-"""What the commands do: from folders to a checkpoint, to figures, to a published model."""
+"""What ``train`` and ``evaluate`` do: from folders to a checkpoint, and to figures."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,12 @@ import torch
 
 from osteoserve_export.checkpoints import load_checkpoint, save_checkpoint
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.evaluation import compare, segment
-from osteoserve_export.graph import ServingGraph
-from osteoserve_export.pairs import find_pairs
-from osteoserve_export.publish import MODEL_NAME, publish
-from osteoserve_export.recipe import Recipe, read_recipe
-from osteoserve_export.sampling import CropSource
-from osteoserve_export.training import Progress, train
+from osteoserve_export.graphs.segmentation import ServingGraph
+from osteoserve_export.training.evaluation import compare, segment
+from osteoserve_export.training.loop import Progress, train
+from osteoserve_export.training.pairs import find_pairs
+from osteoserve_export.training.recipe import Recipe, read_recipe
+from osteoserve_export.training.sampling import CropSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +91,6 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
             on_progress=on_progress,
         )
     say(f"wrote {run.out}")
-
-
-def _with_shares(
-    sources: tuple[CropSource, ...], shares: Mapping[str, float]
-) -> tuple[CropSource, ...]:
-    return tuple(source.with_share(shares.get(source.name, source.share)) for source in sources)
 
 
 def crop_sources(
@@ -183,29 +176,3 @@ def run_evaluation(
             f"sensitivity {figures.sensitivity:.4f}, precision {figures.precision:.4f}, "
             f"specificity {figures.specificity:.4f}, accuracy {figures.accuracy:.4f}"
         )
-
-
-def run_publishing(
-    checkpoint: Path, card: Path, repository: Path, *, say: Callable[[str], None]
-) -> None:
-    """Export a network into a Triton model repository.
-
-    Args:
-        checkpoint: Weights.
-        card: Model card.
-        repository: Triton model repository.
-        say: Called with each line.
-
-    Raises:
-        CheckpointError: The weights cannot be used.
-        ParityError: The exported file answers differently.
-        PublishError: The model could not be written.
-    """
-    graph = ServingGraph(load_checkpoint(checkpoint))
-    for parity in publish(graph, repository, card=card.read_text(encoding="utf-8")):
-        count, height, width = parity.shape
-        say(
-            f"{parity.runtime} at {count}x{height}x{width}: Dice {parity.dice:.6f} against torch, "
-            f"{parity.disagreement:.2e} of the pixels differ"
-        )
-    say(f"wrote {repository / MODEL_NAME}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from osteoserve_export.errors import PairError
-from osteoserve_export.pairs import (
+from osteoserve_export.training.pairs import (
     TrainingPair,
     canonical_volume,
     find_pairs,

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'export' is not installed")
 
 from osteoserve_export.architectures import UNet  # noqa: E402 - only where torch is
-from osteoserve_export.graph import ServingGraph, fold_batch_norm  # noqa: E402
-from osteoserve_export.recipe import TrainingOptions  # noqa: E402
-from osteoserve_export.sampling import CropSource  # noqa: E402
-from osteoserve_export.training import train  # noqa: E402
+from osteoserve_export.graphs.segmentation import ServingGraph, fold_batch_norm  # noqa: E402
+from osteoserve_export.training.loop import train  # noqa: E402
+from osteoserve_export.training.recipe import TrainingOptions  # noqa: E402
+from osteoserve_export.training.sampling import CropSource  # noqa: E402
 from tests.export.conftest import tube_pair  # noqa: E402
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.pairs import TrainingPair, canonical_volume, read_image, read_pair
-from osteoserve_export.pseudo_labels import PseudoLabelOptions, pseudo_labels
+from osteoserve_export.training.pairs import TrainingPair, canonical_volume, read_image, read_pair
+from osteoserve_export.training.pseudo_labels import PseudoLabelOptions, pseudo_labels
 
 Options = TypeVar("Options")
 

@@ -4,7 +4,7 @@ import pytest
 
 from osteoserve_export.cli import RECIPE
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.recipe import read_recipe
+from osteoserve_export.training.recipe import read_recipe
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from osteoserve_export.errors import PairError
-from osteoserve_export.evaluation import Confusion, compare, segment
+from osteoserve_export.training.evaluation import Confusion, compare, segment
 from osteoserve_preprocessing.core import StretcherMethod
 
 

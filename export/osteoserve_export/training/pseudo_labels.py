@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.pairs import BACKGROUND, BONE, IGNORED
+from osteoserve_export.training.pairs import BACKGROUND, BONE, IGNORED
 from osteoserve_preprocessing.geometry import Volume
 
 #: (first slice, last, first row, last, first column, last) on the canonical grid, inclusive.

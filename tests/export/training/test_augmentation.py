@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'export' is not installed")
 
-from osteoserve_export.augmentation import AugmentationOptions, augment, to_grey  # noqa: E402
-from osteoserve_export.sampling import CropOptions, CropSource, draw_crops  # noqa: E402
+from osteoserve_export.training.augmentation import AugmentationOptions, augment, to_grey  # noqa: E402
+from osteoserve_export.training.sampling import CropOptions, CropSource, draw_crops  # noqa: E402
 from osteoserve_preprocessing.core import (  # noqa: E402
     PreprocessingOptions,
     StretcherMethod,

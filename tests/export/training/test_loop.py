@@ -4,13 +4,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'export' is not installed")
 
-from osteoserve_export.augmentation import Batch  # noqa: E402
 from osteoserve_export.errors import RecipeError  # noqa: E402
-from osteoserve_export.evaluation import compare, segment  # noqa: E402
-from osteoserve_export.graph import ServingGraph  # noqa: E402
-from osteoserve_export.recipe import TrainingOptions  # noqa: E402
-from osteoserve_export.sampling import CropSource  # noqa: E402
-from osteoserve_export.training import segmentation_loss, train  # noqa: E402
+from osteoserve_export.graphs.segmentation import ServingGraph  # noqa: E402
+from osteoserve_export.training.augmentation import Batch  # noqa: E402
+from osteoserve_export.training.evaluation import compare, segment  # noqa: E402
+from osteoserve_export.training.loop import segmentation_loss, train  # noqa: E402
+from osteoserve_export.training.recipe import TrainingOptions  # noqa: E402
+from osteoserve_export.training.sampling import CropSource  # noqa: E402
 from osteoserve_preprocessing.core import StretcherMethod  # noqa: E402
 from tests.export.conftest import tube_pair  # noqa: E402
 

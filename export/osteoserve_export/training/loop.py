@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional
 
 from osteoserve_export.architectures import UNet
-from osteoserve_export.augmentation import AugmentationOptions, Batch, augment
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.recipe import TrainingOptions
-from osteoserve_export.sampling import CropOptions, CropSource, draw_crops
+from osteoserve_export.training.augmentation import AugmentationOptions, Batch, augment
+from osteoserve_export.training.recipe import TrainingOptions
+from osteoserve_export.training.sampling import CropOptions, CropSource, draw_crops
 from osteoserve_preprocessing.core import Window
 
 

@@ -13,7 +13,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from osteoserve_export.pairs import BONE, IGNORED, TrainingPair
+from osteoserve_export.training.pairs import BONE, IGNORED, TrainingPair
 
 #: Slices further apart than this are not tilted or interpolated: the result is no CT slice.
 THICKEST_TILTED_MM = 3.5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.pseudo_labels import PseudoLabelOptions, body, pseudo_labels
+from osteoserve_export.training.pseudo_labels import PseudoLabelOptions, body, pseudo_labels
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 

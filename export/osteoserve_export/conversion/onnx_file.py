@@ -15,7 +15,7 @@ import torch
 from torch.export import Dim
 
 from osteoserve_export.errors import ParityError
-from osteoserve_export.graph import ServingGraph
+from osteoserve_export.graphs.segmentation import ServingGraph
 
 OPSET = 20
 INPUT_NAME, OUTPUT_NAME = "slices", "labels"

@@ -1,0 +1,1 @@
+"""From a serving graph to a file that a runtime loads."""

@@ -1,0 +1,1 @@
+"""Networks as they are served: bytes in, labels out, all arithmetic inside."""

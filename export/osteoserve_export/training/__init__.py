@@ -1,0 +1,1 @@
+"""Training and evaluating the networks: data, recipes, augmentation, the loop."""
