@@ -13,8 +13,16 @@ class PairError(ExportError, ValueError):
     """An image and its labels cannot be used for training together."""
 
 
+class SpecificationError(ExportError, ValueError):
+    """An export is asked for with values that are missing or impossible."""
+
+
 class CheckpointError(ExportError, ValueError):
     """A checkpoint is not what this package saves, or does not fit the network."""
+
+
+class ConversionError(ExportError):
+    """A network, or an ONNX file, cannot be brought into the form that was asked for."""
 
 
 class ParityError(ExportError):

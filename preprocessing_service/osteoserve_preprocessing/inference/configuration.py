@@ -6,6 +6,7 @@ Triton reads ``configs/<profile>.pbtxt`` instead of ``config.pbtxt`` where it wa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf import text_format
@@ -28,19 +29,44 @@ QUEUE_TIMEOUT_US: Final = 300_000_000
 #: Requests that may wait; beyond them Triton answers UNAVAILABLE at once.
 QUEUE_SIZE: Final = 64
 
+#: Height and width of the slice that a model is warmed up with, pixels.
+WARM_UP_SIDE: Final = 512
+
+#: GPU memory that TensorRT may use while it builds inside ONNX Runtime.
+TENSORRT_WORKSPACE_BYTES: Final = 2 * 1024**3
+
 _CPU: Final = model_config_pb2.ModelInstanceGroup.KIND_CPU
 _GPU: Final = model_config_pb2.ModelInstanceGroup.KIND_GPU
 
 
-def model_configurations(contract: ModelContract) -> dict[str, str]:
+@dataclass(frozen=True)
+class PlanFile:
+    """A TensorRT plan that lies beside the ONNX file.
+
+    Args:
+        digest: SHA-256 of ``model.plan``.
+        precision: Arithmetic that it was built with.
+    """
+
+    digest: str
+    precision: str
+
+
+def model_configurations(
+    contract: ModelContract, *, probabilities: int = 0, plan: PlanFile | None = None
+) -> dict[str, str]:
     """Configuration files of a model, by path relative to its folder.
 
     ``config.pbtxt`` and ``configs/cpu.pbtxt`` run it on the CPU with OpenVINO in the contract's
-    precision, ``configs/gpu.pbtxt`` on an NVIDIA GPU with CUDA. All of them load in the embedded
-    Triton and in NVIDIA's container; only the engine and the stated precision differ.
+    precision, ``configs/gpu.pbtxt`` on an NVIDIA GPU with CUDA, ``configs/tensorrt.pbtxt`` there
+    with the plan, or without one with ONNX Runtime's TensorRT accelerator. Only engine, file and
+    stated precision differ. The first three load in the embedded Triton and in NVIDIA's container,
+    the last in the container.
 
     Args:
         contract: What the files shall state; its precision is that of the CPU.
+        probabilities: Channels of a second output of that name; 0 where there is none.
+        plan: The TensorRT plan, where there is one.
 
     Raises:
         ContractError: The CPU engine has no such precision.
@@ -50,30 +76,50 @@ def model_configurations(contract: ModelContract) -> dict[str, str]:
             f"parameter osteoserve.precision must be one of {', '.join(CPU_PRECISIONS)} "
             f"on a CPU, not {contract.precision!r}"
         )
-    cpu = _as_text(_cpu(contract))
+    cpu = _as_text(_cpu(_shared(contract, probabilities)))
     return {
         "config.pbtxt": cpu,
         "configs/cpu.pbtxt": cpu,
-        "configs/gpu.pbtxt": _as_text(_gpu(contract)),
+        "configs/gpu.pbtxt": _as_text(_gpu(_shared(contract, probabilities))),
+        "configs/tensorrt.pbtxt": _as_text(_tensorrt(_shared(contract, probabilities), plan)),
     }
 
 
-def _cpu(contract: ModelContract) -> model_config_pb2.ModelConfig:
-    config = _shared(contract)
+def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
     config.instance_group.add(kind=_CPU, count=1)
     accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
-    accelerators.add(name="openvino", parameters={"precision": contract.precision})
+    precision = config.parameters["osteoserve.precision"].string_value
+    accelerators.add(name="openvino", parameters={"precision": precision})
     return config
 
 
-def _gpu(contract: ModelContract) -> model_config_pb2.ModelConfig:
-    config = _shared(contract)
+def _gpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
     config.instance_group.add(kind=_GPU, count=1)
     config.parameters["osteoserve.precision"].string_value = GPU_PRECISION
     return config
 
 
-def _shared(contract: ModelContract) -> model_config_pb2.ModelConfig:
+def _tensorrt(
+    config: model_config_pb2.ModelConfig, plan: PlanFile | None
+) -> model_config_pb2.ModelConfig:
+    _gpu(config)
+    if plan is None:
+        accelerators = config.optimization.execution_accelerators.gpu_execution_accelerator
+        accelerators.add(
+            name="tensorrt",
+            parameters={
+                "precision_mode": "FP32",
+                "max_workspace_size_bytes": str(TENSORRT_WORKSPACE_BYTES),
+            },
+        )
+        return config
+    config.backend, config.default_model_filename = "tensorrt", "model.plan"
+    config.parameters["osteoserve.model_sha256"].string_value = plan.digest
+    config.parameters["osteoserve.precision"].string_value = plan.precision
+    return config
+
+
+def _shared(contract: ModelContract, probabilities: int) -> model_config_pb2.ModelConfig:
     config = model_config_pb2.ModelConfig(
         name=contract.name,
         backend="onnxruntime",
@@ -83,11 +129,24 @@ def _shared(contract: ModelContract) -> model_config_pb2.ModelConfig:
     uint8 = model_config_pb2.TYPE_UINT8
     config.input.add(name=contract.input_name, data_type=uint8, dims=[-1, -1])
     config.output.add(name=contract.output_name, data_type=uint8, dims=[-1, -1])
+    if probabilities:
+        dims = [probabilities, -1, -1]
+        config.output.add(name="probabilities", data_type=model_config_pb2.TYPE_FP32, dims=dims)
     config.version_policy.specific.versions.append(int(contract.version))
     for key, value in contract_parameters(contract).items():
         config.parameters[key].string_value = value
     _batch(config.dynamic_batching)
+    _warm_up(config, contract)
     return config
+
+
+def _warm_up(config: model_config_pb2.ModelConfig, contract: ModelContract) -> None:
+    """Have one slice computed before the model counts as ready, so that nobody's is the first."""
+    side = -(-WARM_UP_SIDE // contract.size_multiple) * contract.size_multiple
+    sample = config.model_warmup.add(name="one slice", batch_size=1)
+    tensor = sample.inputs[contract.input_name]
+    tensor.data_type, tensor.zero_data = model_config_pb2.TYPE_UINT8, True
+    tensor.dims.extend([side, side])
 
 
 def _batch(batching: model_config_pb2.ModelDynamicBatching) -> None:

@@ -25,6 +25,9 @@ CONTRACT_VERSION: Final = "1"
 #: How the slices that a model of each modality sees lie in the patient.
 ORIENTATIONS: Final[dict[str, str]] = {"CT": "LPS axial", "NM": "planar view"}
 
+#: What the weights of a model file may be.
+FILE_PRECISIONS: Final = ("fp32", "fp16", "int8")
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,7 +48,9 @@ class ModelContract:
         pixel_spacing_range_mm: Least and largest spacing that it takes without resampling, mm.
         size_multiple: H and W must be multiples of it.
         digest: SHA-256 of the model file, 64 lower-case hexadecimal digits.
-        precision: Arithmetic of the convolutions, such as "fp32".
+        precision: Arithmetic of the engine that runs the file, such as "fp32".
+        file_precision: Weights of the file: "fp32", "fp16", or "int8", whose quantised
+            convolutions every engine computes as such.
         max_batch: Most slices in one request.
         input_name: Name of the input tensor.
         output_name: Name of the output tensor.
@@ -66,6 +71,7 @@ class ModelContract:
     digest: str
     precision: str
     max_batch: int
+    file_precision: str = "fp32"
     input_name: str = "slices"
     output_name: str = "labels"
 
@@ -84,8 +90,18 @@ class ModelContract:
             raise _wrong("model_sha256", "must be 64 lower-case hexadecimal digits", self.digest)
         if not self.precision:
             raise _wrong("precision", "must be named", self.precision)
+        if self.file_precision not in FILE_PRECISIONS:
+            allowed = ", ".join(FILE_PRECISIONS)
+            raise _wrong("file_precision", f"must be one of {allowed}", self.file_precision)
         if self.max_batch < 1:
             raise ContractError(f"max_batch_size must be 1 or more, not {self.max_batch}")
+
+    @property
+    def answered_in(self) -> str:
+        """Precision for a reader: of the arithmetic, and of the file where that is another."""
+        if self.file_precision == "fp32":
+            return self.precision
+        return f"{self.precision}, {self.file_precision} weights"
 
     @property
     def label_values(self) -> tuple[int, ...]:
@@ -107,6 +123,7 @@ def contract_parameters(contract: ModelContract) -> dict[str, str]:
         "osteoserve.orientation": ORIENTATIONS[contract.modality],
         "osteoserve.model_sha256": contract.digest,
         "osteoserve.precision": contract.precision,
+        "osteoserve.file_precision": contract.file_precision,
     }
 
 
@@ -150,6 +167,7 @@ def _read(config: model_config_pb2.ModelConfig, version: str) -> ModelContract:
         size_multiple=_whole("size_multiple", _numbers(config, "size_multiple", count=1)[0]),
         digest=_text(config, "model_sha256"),
         precision=_text(config, "precision"),
+        file_precision=_text(config, "file_precision"),
         max_batch=config.max_batch_size,
         input_name=_slice_tensor("input", config.input),
         output_name=_slice_tensor("output", config.output),
@@ -193,13 +211,18 @@ def _slice_tensor(
     kind: Literal["input", "output"],
     tensors: list[model_config_pb2.ModelInput] | list[model_config_pb2.ModelOutput],
 ) -> str:
-    """Name of the only input or output, which must be slices (H, W) of uint8."""
-    if len(tensors) != 1:
-        raise ContractError(f"there must be one {kind}, not {len(tensors)}")
-    tensor = tensors[0]
-    if tensor.data_type != model_config_pb2.TYPE_UINT8 or list(tensor.dims) != [-1, -1]:
-        raise ContractError(f"{kind} {tensor.name} must be TYPE_UINT8 of dims [-1, -1]")
-    return str(tensor.name)
+    """Name of the input or output that is slices (H, W) of uint8; a model may answer more."""
+    found = [
+        tensor.name
+        for tensor in tensors
+        if tensor.data_type == model_config_pb2.TYPE_UINT8 and list(tensor.dims) == [-1, -1]
+    ]
+    if len(found) != 1 or (kind == "input" and len(tensors) != 1):
+        raise ContractError(
+            f"there must be one {kind} of TYPE_UINT8 and dims [-1, -1], not "
+            f"{', '.join(tensor.name for tensor in tensors) or 'none'}"
+        )
+    return str(found[0])
 
 
 def _wrong(key: str, requirement: str, value: object) -> ContractError:

@@ -204,7 +204,7 @@ def model_message(contract: ModelContract, *, ready: bool) -> pb.Model:
         pixel_spacing_mm=contract.pixel_spacing_mm,
         pixel_spacing_range_mm=contract.pixel_spacing_range_mm,
         digest=contract.digest,
-        precision=contract.precision,
+        precision=contract.answered_in,
         ready=ready,
         input=contract.input_name,
         output=contract.output_name,

@@ -51,6 +51,21 @@ def test_profiles_differ_in_engine_and_precision_alone(configurations: Configura
     assert all(other == first for other in others)
 
 
+def test_tensorrt_without_a_plan_is_onnx_runtime_s(configurations: Configurations) -> None:
+    config = configurations["configs/tensorrt.pbtxt"]
+    accelerators = config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert [accelerator.name for accelerator in accelerators] == ["tensorrt"]
+    assert config.backend == "onnxruntime"
+
+
+def test_one_slice_is_computed_before_a_model_is_ready(configurations: Configurations) -> None:
+    for config in configurations.values():
+        (sample,) = config.model_warmup
+        (tensor,) = sample.inputs.values()
+        assert sample.batch_size == 1
+        assert all(side % 16 == 0 and side >= 256 for side in tensor.dims)
+
+
 def test_what_waits_too_long_is_rejected(configurations: Configurations) -> None:
     for config in configurations.values():
         policy = config.dynamic_batching.default_queue_policy

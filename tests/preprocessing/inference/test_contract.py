@@ -23,8 +23,10 @@ from osteoserve_preprocessing.inference import (
 )
 from osteoserve_preprocessing.inference.configuration import (
     GPU_PRECISION,
+    PlanFile,
     model_configurations,
 )
+from osteoserve_preprocessing.inference.contract import FILE_PRECISIONS
 
 words = st.text(min_size=1)
 codes = st.builds(Code, words, words, words)
@@ -56,6 +58,7 @@ def contracts(draw: st.DrawFn) -> ModelContract:
         size_multiple=draw(st.integers(1, 256)),
         digest=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
         precision=draw(st.sampled_from(["fp32", "bf16"])),
+        file_precision=draw(st.sampled_from(FILE_PRECISIONS)),
         max_batch=draw(st.integers(1, 64)),
         input_name=draw(st.sampled_from(["slices", "x"])),
         output_name=draw(st.sampled_from(["labels", "y"])),
@@ -87,7 +90,25 @@ def test_every_configuration_states_the_contract(contract: ModelContract) -> Non
         "config.pbtxt": contract,
         "configs/cpu.pbtxt": contract,
         "configs/gpu.pbtxt": dataclasses.replace(contract, precision=GPU_PRECISION),
+        "configs/tensorrt.pbtxt": dataclasses.replace(contract, precision=GPU_PRECISION),
     }
+
+
+def test_a_plan_is_named_with_its_own_digest_and_precision(contract: ModelContract) -> None:
+    plan = PlanFile(digest="ab" * 32, precision="fp16")
+    text = model_configurations(contract, plan=plan)["configs/tensorrt.pbtxt"]
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    assert (config.backend, config.default_model_filename) == ("tensorrt", "model.plan")
+    assert contract_from_config(config, "1") == dataclasses.replace(
+        contract, digest=plan.digest, precision="fp16"
+    )
+
+
+def test_a_second_output_changes_nothing_in_the_contract(contract: ModelContract) -> None:
+    for text in model_configurations(contract, probabilities=3).values():
+        config = text_format.Parse(text, model_config_pb2.ModelConfig())
+        assert [list(output.dims) for output in config.output] == [[-1, -1], [3, -1, -1]]
+        assert contract_from_config(config, "1").output_name == contract.output_name
 
 
 def test_each_parameter_is_needed_and_named_when_missing(
@@ -124,6 +145,7 @@ def test_each_parameter_is_needed_and_named_when_missing(
         ("model_sha256", "abc"),
         ("model_sha256", "A" * 64),
         ("precision", ""),
+        ("file_precision", "int4"),
     ],
 )
 def test_an_impossible_parameter_is_refused(

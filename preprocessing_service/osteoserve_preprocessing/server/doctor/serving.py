@@ -55,7 +55,7 @@ def _model(folder: Path, profile: str) -> Finding:
     return Finding(
         subject,
         State.OK,
-        f"version {contract.version}, {contract.precision}, labels: {labels}, digest agrees",
+        f"version {contract.version}, {contract.answered_in}, labels: {labels}, digest agrees",
     )
 
 

@@ -1,0 +1,91 @@
+"""Command-line options as fields of a specification."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from osteoserve_export.errors import SpecificationError
+from osteoserve_export.label_codes import labels_of_names
+from osteoserve_export.specification import (
+    ExportSpecification,
+    read_specification,
+    specification,
+)
+from osteoserve_preprocessing.core import Normalisation, Window
+from osteoserve_preprocessing.errors import OptionError
+
+
+def asked_for(
+    config: Path | None,
+    *,
+    labels: str | None = None,
+    options: Sequence[str] = (),
+    window: str | None = None,
+    normalisation: str | None = None,
+    pixel_spacing: float | None = None,
+    pixel_spacing_range: str | None = None,
+    formats: str | None = None,
+    tolerance: float | None = None,
+    **others: Any,
+) -> ExportSpecification:
+    """What the options and the file ask for together; options go before the file.
+
+    Args:
+        config: Specification file.
+        labels: Names with commas between.
+        options: Of the architecture, each "key=value" with a TOML value or a plain word.
+        window: "low,high", HU.
+        normalisation: Its name.
+        pixel_spacing: mm.
+        pixel_spacing_range: "low,high", mm.
+        formats: Names with commas between.
+        tolerance: Least Dice.
+        **others: Fields of `ExportSpecification` as they are; None where not given.
+
+    Raises:
+        SpecificationError: A value is missing or impossible.
+    """
+    changes: dict[str, Any] = dict(others)
+    changes["least_dice"] = tolerance
+    changes["pixel_spacing_mm"] = pixel_spacing
+    changes["options"] = dict(map(_option, options)) or None
+    changes["labels"] = labels_of_names(labels.split(",")) if labels is not None else None
+    changes["formats"] = tuple(formats.split(",")) if formats is not None else None
+    changes["normalisation"] = Normalisation(normalisation) if normalisation else None
+    if pixel_spacing_range is not None:
+        changes["pixel_spacing_range_mm"] = _pair("--pixel-spacing-range", pixel_spacing_range)
+    if window is not None:
+        changes["window"] = _window(window)
+    changes = {key: value for key, value in changes.items() if value is not None}
+    return read_specification(config, changes) if config else specification(changes)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise SpecificationError(f"--option takes KEY=VALUE, not {text!r}")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value  # a plain word, which TOML would want in quotes
+
+
+def _window(text: str) -> Window:
+    low, high = _pair("--window", text)
+    if not (low.is_integer() and high.is_integer()):
+        raise SpecificationError(f"--window takes whole HU, not {text!r}")
+    try:
+        return Window(int(low), int(high))
+    except OptionError as error:
+        raise SpecificationError(f"--window: {error}") from error
+
+
+def _pair(option: str, text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise SpecificationError(f"{option} takes LOW,HIGH, not {text!r}") from error
+    return low, high
