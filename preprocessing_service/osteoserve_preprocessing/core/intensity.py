@@ -77,7 +77,9 @@ def normalise(
 
     Args:
         voxels: (Z, Y, X) int16, HU.
-        removed: (Z, Y, X) bool; where true, the voxel counts as background, 0 HU.
+        removed: (Z, Y, X) bool; where true, the grey value is 0. That is 0 HU, as in Milara 2024,
+            for the window 0..300 there and every other that does not begin below 0 HU; in one
+            that does, 0 HU would look like water.
         window: Range of HU that the network sees.
         normalisation: Which HU become 0 and 255. ``INPATIENT`` looks at the kept slices only.
         kept: Indices of the slices that were not clipped away.
@@ -90,12 +92,11 @@ def normalise(
     if normalisation is Normalisation.INPATIENT:
         limits = inpatient_limits(voxels[inside], removed[inside], window)
     table = grey_table(*limits)
-    background = table[0]
     grey = np.zeros(voxels.shape, dtype=np.uint8)
     for k in kept:
         bits = np.ascontiguousarray(voxels[k]).view(np.uint16)
         # No index can be out of range; any mode but "raise" saves NumPy a copy.
         np.take(table, bits, out=grey[k], mode="clip")
         if removed[k].any():
-            grey[k][removed[k]] = background
+            grey[k][removed[k]] = 0
     return grey
