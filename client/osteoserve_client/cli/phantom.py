@@ -50,12 +50,10 @@ def ct(output: Path, slices: int, region: str, seed: int, labels: bool, as_json:
 
     The same options give the same files, bit for bit.
     """
-    from osteoserve_client.errors import OutputError
     from osteoserve_client.phantom import make_ct_phantom, write_dicom_study, write_label_map
 
     folder = output / "dicom"
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty: a study needs a folder of its own")
+    _refuse_filled(folder, "a study needs a folder of its own")
     made = make_ct_phantom(slices=slices, region=region, seed=seed)
     write_dicom_study(made, folder)
     written = {"dicom": str(folder)}
@@ -66,3 +64,51 @@ def ct(output: Path, slices: int, region: str, seed: int, labels: bool, as_json:
         return
     for path in written.values():
         click.echo(path)
+
+
+@phantom.command()
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the study; made where it does not exist.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which body.")
+@click.option("--labels", is_flag=True, help="Write the true regions and hot spots too.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON document.")
+def scintigraphy(output: Path, seed: int, labels: bool, as_json: bool) -> None:
+    """Make a whole-body bone scan, anterior and posterior: DIR/dicom.
+
+    With --labels also DIR/labels: one PNG for each region and view, and regions.json, which
+    names them. The same options give the same files, bit for bit.
+    """
+    from osteoserve_client.phantom.scintigraphy import (
+        make_scintigraphy_phantom,
+        write_labels,
+        write_scintigraphy_study,
+    )
+
+    folder, truth = output / "dicom", output / "labels"
+    _refuse_filled(folder, "a study needs a folder of its own")
+    if labels:
+        _refuse_filled(truth, "labels need a folder of their own")
+    made = make_scintigraphy_phantom(seed)
+    write_scintigraphy_study(made, folder)
+    written = {"dicom": str(folder)}
+    if labels:
+        write_labels(made, truth)
+        written["labels"] = str(truth)
+    if as_json:
+        click.echo(json.dumps(written | {"seed": seed}))
+        return
+    for path in written.values():
+        click.echo(path)
+
+
+def _refuse_filled(folder: Path, why: str) -> None:
+    from osteoserve_client.errors import OutputError
+
+    if folder.exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty: {why}")

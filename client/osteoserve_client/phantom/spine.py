@@ -72,6 +72,11 @@ class Spine:
         self._phase = float(rng.uniform(0, 2 * np.pi))
         self._disc_hu = float(rng.uniform(70, 105))
         self.levels = levels()
+        # Spurs bridge the worn discs of the old: a ring of compact bone round what is none.
+        worn = rng.random() < 0.5
+        self._spur = Bone(3.0, 0.75 * parameters.cortex_hu + 150, parameters.marrow_hu + 250)
+        self._spurs = rng.uniform(0, 1, len(self.levels)) < (0.6 if worn else 0.0)
+        self._spur_side = rng.uniform(-np.pi, np.pi, len(self.levels))
         self._arches = [self._build_arch(v) for v in self.levels]
 
     def middle(self, z: float) -> tuple[float, float]:
@@ -87,7 +92,7 @@ class Spine:
         self._paint_canal(canvas)
 
     def _paint_bodies(self, canvas: SliceCanvas) -> None:
-        for v in self.levels:
+        for number, v in enumerate(self.levels):
             if not v.bottom - 14 <= canvas.z <= v.top + 14:
                 continue
             cx, cy = self.middle(v.middle)
@@ -98,6 +103,28 @@ class Spine:
             canvas.paint(box, np.maximum(section + 1, along - 6), self._disc_hu)
             # Osteophytes and compact end plates: the rim is wider and denser than the waist.
             canvas.paint_bone(box, np.maximum(section, along), self._bone)
+            if self._spurs[number]:
+                self._paint_spur(canvas, box, number, (cx, cy), (section, along))
+
+    def _paint_spur(
+        self,
+        canvas: SliceCanvas,
+        box: Box,
+        number: int,
+        middle: tuple[float, float],
+        distances: tuple[Array, Array],
+    ) -> None:
+        """A rim that reaches over the disc above and below, on two thirds of the circumference."""
+        section, along = distances
+        x, y = canvas.x[box] - np.float32(middle[0]), canvas.y[box] - np.float32(middle[1])
+        angle = np.arctan2(y, x) - np.float32(self._spur_side[number])
+        open_side = np.float32(6.0) * np.clip(-0.5 - np.cos(angle), 0, 1)
+        ring = np.abs(section - np.float32(0.6)) - np.float32(2.2)
+        reach = np.maximum(along - np.float32(4.0), -along - np.float32(5.0))
+        # Spurs grow forward and to the sides, never into the canal.
+        front = y - np.float32(0.55) * np.float32(self.levels[number].half_depth)
+        outline = np.maximum(np.maximum(ring, reach), front) + open_side
+        canvas.paint_bone(box, outline, self._spur)
 
     def _body(
         self, canvas: SliceCanvas, box: Box, v: Vertebra, cx: float, cy: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from osteoserve_client.phantom.canvas import Array, Bone, SliceCanvas
+from osteoserve_client.phantom.canvas import Array, Bone, Box, SliceCanvas
 from osteoserve_client.phantom.parameters import PhantomParameters
 from osteoserve_client.phantom.shapes import (
     Capsules,
@@ -74,6 +74,9 @@ class Thorax:
         rods = [row for p in ribs for row in chain(p) + chain(mirrored(p))]
         self._ribs = Capsules(rods, stretch=1.75)
         self._cartilages = Capsules(self._cartilage_rods(), stretch=1.5)
+        # With age cartilage turns to chalk, first where it meets the rib and along its surface.
+        self._chalk_hu = float(rng.uniform(250, 750)) if rng.random() < 0.6 else 0.0
+        self._chalk = Capsules(self._chalk_rods(rng), stretch=1.5)
         self._vessels = Capsules(_lung_vessels(rng))
 
     @staticmethod
@@ -91,6 +94,18 @@ class Thorax:
             middle = ((x + end[0]) / 2 + 5, (y + end[1]) / 2 - 6, min(z, end[2]) - 4, 5.0)
             path = smooth_path([(x, y, z, 4.6), middle, end], 4)
             rods += chain(path) + chain(mirrored(path))
+        return rods
+
+    @staticmethod
+    def _chalk_rods(rng: np.random.Generator) -> list[list[float]]:
+        """Where cartilage is calcified: caps at the ribs' ends, of uneven length and width."""
+        rods: list[list[float]] = []
+        for number in range(1, 11):
+            x, y, z, _ = rib_path(number)[-1]
+            for side in (1.0, -1.0):
+                length, radius = rng.uniform(4, 22), rng.uniform(1.5, 4.2)
+                end = (side * (x - 0.75 * length), y - 0.35 * length, z - 0.3 * length)
+                rods.append([side * x, y, z, radius, *end, 0.6 * radius])
         return rods
 
     def paint_lungs(self, canvas: SliceCanvas) -> None:
@@ -150,11 +165,24 @@ class Thorax:
             if taken is None:
                 continue
             if bone is None:
-                flecks = np.clip(canvas.strands[taken[0]] - 0.6, 0, 1) * self._calcified
-                canvas.paint(*taken, self._cartilage_hu + flecks)
+                self._paint_cartilage(canvas, *taken)
             else:
                 canvas.paint_bone(*taken, bone)
         self._paint_sternum(canvas)
+
+    def _paint_cartilage(self, canvas: SliceCanvas, box: Box, distance: Array) -> None:
+        flecks = np.clip(canvas.strands[box] - 0.6, 0, 1) * self._calcified
+        canvas.paint(box, distance, self._cartilage_hu + flecks)
+        if not self._chalk_hu:
+            return
+        shell = np.abs(distance + np.float32(0.8)) - np.float32(0.7)
+        patches = np.float32(2.0) * np.clip(0.4 - canvas.strands[box], 0, 1)
+        canvas.paint(box, shell + patches, 0.7 * self._chalk_hu)
+        field = canvas.field()
+        self._chalk.unite(canvas, field)
+        taken = field.take()
+        if taken is not None:
+            canvas.paint(*taken, self._chalk_hu)
 
     def _paint_sternum(self, canvas: SliceCanvas) -> None:
         z = canvas.z

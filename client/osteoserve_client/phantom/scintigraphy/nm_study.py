@@ -1,0 +1,206 @@
+"""Writes a scintigraphy phantom as a DICOM study: NM images with one frame for each view.
+
+PS3.3 A.5 (Nuclear Medicine Image IOD), with Image Type WHOLE BODY. Which view a frame is stands
+in its detector's View Code Sequence, to which the Detector Vector points. The patient is
+obviously synthetic, and so says Synthetic Data (0008,001C). UIDs follow from the pixels: the same
+phantom gives the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    NuclearMedicineImageStorage,
+    generate_uid,
+)
+
+from osteoserve_client.phantom.scintigraphy.camera import VIEWS
+from osteoserve_client.phantom.scintigraphy.scan import PhantomScintigraphy
+
+#: Views by PS3.16 CID 26.
+VIEW_CODES = {
+    "anterior": ("399321004", "Anterior projection"),
+    "posterior": ("399001007", "Posterior projection"),
+}
+_DATE, _TIME = "20260101", "120000"
+_SPEED_MM_PER_S = 2.5
+
+
+def write_scintigraphy_study(
+    phantom: PhantomScintigraphy,
+    folder: Path,
+    *,
+    views: Sequence[str] = VIEWS,
+    separate: bool = False,
+) -> tuple[Path, ...]:
+    """Write one NM image with a frame for each view, or one image for each view.
+
+    Args:
+        phantom: The phantom.
+        folder: Where; made if absent, must be empty.
+        views: Which views, in the order of the frames or files.
+        separate: One file for each view, as some cameras write them.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: Unknown or repeated views, or none.
+        FileExistsError: The folder holds something already.
+    """
+    if not views or len(set(views)) < len(views) or not set(views) <= set(VIEWS):
+        raise ValueError(f"views must be some of {', '.join(VIEWS)}, not {', '.join(views)!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty: a study needs a folder of its own")
+    groups = [(view,) for view in views] if separate else [tuple(views)]
+    digest = _digest(phantom)
+    return tuple(
+        _write_image(phantom, digest, frames, number, folder)
+        for number, frames in enumerate(groups, start=1)
+    )
+
+
+def _write_image(
+    phantom: PhantomScintigraphy, digest: str, views: tuple[str, ...], number: int, folder: Path
+) -> Path:
+    path = folder / f"NM{number:04d}.dcm"
+    uid = _uid(digest, f"image {number} of {','.join(views)}")
+    ds = FileDataset(str(path), {}, file_meta=_file_meta(uid), preamble=b"\0" * 128)
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SOPClassUID, ds.SOPInstanceUID = NuclearMedicineImageStorage, uid
+    ds.SyntheticData = "YES"
+    ds.InstanceNumber = number
+    _patient_and_study(ds, digest)
+    _series_and_equipment(ds, digest)
+    _acquisition(ds, phantom)
+    _isotope(ds)
+    _detectors(ds, views)
+    _frames(ds, phantom, views)
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _patient_and_study(ds: Dataset, digest: str) -> None:
+    ds.PatientName = "PHANTOM^OSTEOSERVE"
+    ds.PatientID = f"PHANTOM-{digest[:8].upper()}"
+    ds.PatientBirthDate = ""
+    ds.PatientSex = "O"
+    ds.StudyInstanceUID = _uid(digest, "study")
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
+    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
+    ds.StudyID = "1"
+    ds.StudyDescription = "Osteoserve synthetic phantom"
+    ds.AccessionNumber = ""
+    ds.ReferringPhysicianName = ""
+
+
+def _series_and_equipment(ds: Dataset, digest: str) -> None:
+    ds.Modality = "NM"
+    ds.SeriesInstanceUID = _uid(digest, "series")
+    ds.SeriesNumber = 1
+    ds.SeriesDescription = "Synthetic whole-body bone scan"
+    ds.BodyPartExamined = "WHOLEBODY"
+    ds.FrameOfReferenceUID = _uid(digest, "frame of reference")
+    ds.PositionReferenceIndicator = ""
+    ds.Manufacturer = "Osteoserve"
+    ds.ManufacturerModelName = "Phantom"
+    # Patient Position would contradict these (PS3.3 C.7.3.1): NM states the patient by codes.
+    lying = _code("102538003", "recumbent")
+    lying.PatientOrientationModifierCodeSequence = [_code("40199007", "supine")]
+    ds.PatientOrientationCodeSequence = [lying]
+    ds.PatientGantryRelationshipCodeSequence = [_code("102540008", "headfirst")]
+
+
+def _acquisition(ds: Dataset, phantom: PhantomScintigraphy) -> None:
+    length = phantom.parameters.scan_length_mm
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
+    ds.AcquisitionNumber = 1
+    # The frames show the patient from two sides: no one orientation holds for both.
+    ds.PatientOrientation = ""
+    ds.WholeBodyTechnique = "1PS"
+    ds.ScanVelocity = f"{_SPEED_MM_PER_S:g}"
+    ds.ScanLength = round(length)
+    ds.ActualFrameDuration = round(1000 * length / _SPEED_MM_PER_S)
+    ds.AcquisitionTerminationCondition = "MANU"
+    ds.CorrectedImage = ["NRGY", "LIN"]
+    ds.BurnedInAnnotation = "NO"
+
+
+def _isotope(ds: Dataset) -> None:
+    window, limits = Dataset(), Dataset()
+    # 20 % about 140 keV (Yu 2023, section 2.1).
+    limits.EnergyWindowLowerLimit, limits.EnergyWindowUpperLimit = "126", "154"
+    window.EnergyWindowRangeSequence = [limits]
+    window.EnergyWindowName = "Tc99m"
+    ds.EnergyWindowInformationSequence = [window]
+    tracer = Dataset()
+    tracer.RadionuclideCodeSequence = [_code("72454006", "^99m^Technetium")]
+    tracer.Radiopharmaceutical = "Tc-99m MDP"
+    ds.RadiopharmaceuticalInformationSequence = [tracer]
+
+
+def _detectors(ds: Dataset, views: tuple[str, ...]) -> None:
+    ds.FrameIncrementPointer = [Tag(0x0054, 0x0010), Tag(0x0054, 0x0020)]
+    ds.EnergyWindowVector, ds.NumberOfEnergyWindows = [1] * len(views), 1
+    ds.DetectorVector = list(range(1, len(views) + 1))
+    ds.NumberOfDetectors = len(views)
+    ds.DetectorInformationSequence = []
+    for view in views:
+        detector = Dataset()
+        detector.CollimatorType = "PARA"
+        detector.CollimatorGridName = "LEHR"
+        detector.FieldOfViewShape = "RECTANGLE"
+        detector.FocalDistance = 0
+        detector.ImagePositionPatient = None
+        detector.ImageOrientationPatient = None
+        detector.ViewCodeSequence = [_code(*VIEW_CODES[view])]
+        ds.DetectorInformationSequence.append(detector)
+
+
+def _frames(ds: Dataset, phantom: PhantomScintigraphy, views: tuple[str, ...]) -> None:
+    frames = np.stack([phantom.counts[view] for view in views])
+    spacing = f"{phantom.pixel_spacing_mm:.6g}"
+    ds.PixelSpacing = [spacing, spacing]
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.NumberOfFrames, ds.Rows, ds.Columns = frames.shape
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
+    ds.CountsAccumulated = int(frames.sum(dtype=np.int64))
+    top = max(2, round(float(np.percentile(frames[frames > 0], 99.5))))
+    ds.WindowCenter, ds.WindowWidth = f"{top / 2:g}", str(top)
+    ds.PixelData = frames.astype("<u2").tobytes()
+    ds["PixelData"].VR = "OW"
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def _file_meta(uid: UID) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
+    meta.MediaStorageSOPInstanceUID = uid
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return meta
+
+
+def _digest(phantom: PhantomScintigraphy) -> str:
+    digest = hashlib.sha256(f"{phantom.pixel_spacing_mm!r}".encode())
+    for view in VIEWS:
+        digest.update(np.ascontiguousarray(phantom.counts[view]).data)
+    return digest.hexdigest()
+
+
+def _uid(digest: str, role: str) -> UID:
+    return generate_uid(entropy_srcs=["osteoserve scintigraphy phantom", digest, role])
