@@ -1,6 +1,6 @@
 """The commands of this package; none imports torch before it is called.
 
-``train`` is part of the one command ``osteoserve``; all three are reached by
+``train``, ``export`` and ``parity`` are part of the one command ``osteoserve``; all are reached by
 ``python -m osteoserve_export``.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 RECIPE = Path(__file__).parent / "training" / "recipes" / "unet_skeleton.toml"
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
+existing = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 new_path = click.Path(path_type=Path)
 recipe_option = click.option(
@@ -30,16 +32,27 @@ checkpoint_option = click.option(
 threads_option = click.option("--threads", type=click.IntRange(1), help="Threads of torch.")
 
 
+class _Refusal(click.ClickException):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click's own commands set it so
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn the errors of this package, and of the preprocessing, into one line and exit code 1."""
-    from osteoserve_export.errors import ExportError
+    """Turn the errors of this package, and of the preprocessing, into one line and an exit code.
+
+    The codes are those of ``osteoserve``: 6 where a model could not be written, 3 otherwise, for
+    what is given is refused.
+    """
+    from osteoserve_export.errors import ExportError, PublishError
     from osteoserve_preprocessing.errors import PreprocessingError
 
     try:
         yield
     except (ExportError, PreprocessingError) as error:
-        raise click.ClickException(str(error)) from error
+        code = 6 if isinstance(error, PublishError) else 3
+        raise _Refusal(str(error), code) from error
 
 
 @click.command("train", short_help="Train the skeleton U-Net on images and labels.")
@@ -119,22 +132,83 @@ def evaluate(
         run_evaluation(checkpoint, recipe, data, names, threads=threads, say=click.echo)
 
 
-@click.command("publish", short_help="Export a network into the Triton model repository.")
-@checkpoint_option
-@click.option("--card", type=existing_file, required=True, help="Model card (Markdown).")
-@click.option("--repository", type=new_path, required=True, help="Triton model repository.")
-def publish(checkpoint: Path, card: Path, repository: Path) -> None:
-    """Export to ONNX, prove that the masks stay the same, and write the model's folder."""
-    from osteoserve_export.publish import run_publishing
+@click.command("export", short_help="Export a checkpoint into the Triton model repository.")
+@click.argument("architecture", metavar="[ARCH]", required=False)
+@click.option("--weights", type=existing_file, required=True, help="Checkpoint.")
+@click.option("--config", type=existing_file, help="Specification (TOML); options go before it.")
+@click.option("--name", help="Of the model in the repository.")
+@click.option(
+    "--repository",
+    type=new_path,
+    default=Path("model_repository"),
+    show_default=True,
+    help="Triton model repository.",
+)
+@click.option("--version", type=click.IntRange(1), help="Version directory. Default: 1.")
+@click.option("--format", "formats", metavar="onnx[,tensorrt]", help="Files to write.")
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]))
+@click.option("--labels", metavar="NAME,...", help="Names of the classes, without background.")
+@click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the architecture."
+)
+@click.option("--window", metavar="LOW,HIGH", help="HU that 0 and 255 stand for.")
+@click.option("--normalisation", type=click.Choice(["interpatient", "inpatient"]))
+@click.option("--pixel-spacing", type=float, metavar="MM", help="That the network was trained on.")
+@click.option("--pixel-spacing-range", metavar="LOW,HIGH", help="Taken as it is, mm.")
+@click.option("--mean", metavar="M[,M,M]", help="Subtracted from grey values 0..1.")
+@click.option("--std", metavar="S[,S,S]", help="That they are divided by after that.")
+@click.option("--activation", type=click.Choice(["threshold", "argmax"]))
+@click.option("--threshold", type=float, help="Probability above which a pixel is foreground.")
+@click.option("--probabilities/--no-probabilities", default=None, help="A second output.")
+@click.option("--space-to-depth/--no-space-to-depth", default=None, help="For CPUs with AMX.")
+@click.option("--size-multiple", type=click.IntRange(1), help="Of height and width.")
+@click.option("--max-batch", type=click.IntRange(1), help="Slices in one request.")
+@click.option("--tolerance", type=float, help="Least Dice, where not the default; is reported.")
+@click.option("--logit-tolerance", type=float, help="Largest relative difference of a logit.")
+@click.option("--study", "studies", multiple=True, type=existing, help="CT to prove parity on.")
+@click.option("--card", type=existing_file, help="Model card (Markdown) to put beside it.")
+def export(
+    architecture: str | None,
+    weights: Path,
+    config: Path | None,
+    repository: Path,
+    studies: tuple[Path, ...],
+    card: Path | None,
+    **given: Any,
+) -> None:
+    """Export a checkpoint to a model that Triton serves, and prove that it answers the same.
 
+    ARCH is unet, resnet_unet, or package.module:factory for a network of your own. Every option
+    may stand in a specification (--config); the one that was used is written beside the model.
+    Nothing is written unless ONNX Runtime, OpenVINO and Triton agree with PyTorch.
+    """
     with one_line_errors():
-        run_publishing(checkpoint, card, repository, say=click.echo)
+        from osteoserve_export.options import asked_for
+        from osteoserve_export.publish import ExportRun, export_model
+
+        asked = asked_for(config, architecture=architecture, **given)
+        run = ExportRun(
+            asked=asked, weights=weights, repository=repository, studies=studies, card=card
+        )
+        export_model(run, say=click.echo)
+
+
+@click.command("parity", short_help="Compare a model folder with the checkpoint it came from.")
+@click.argument("model", type=folder)
+@click.option("--weights", type=existing_file, required=True, help="Checkpoint.")
+@click.option("--study", "studies", multiple=True, type=existing, help="CT to try.")
+def parity(model: Path, weights: Path, studies: tuple[Path, ...]) -> None:
+    """Prove again that the folder MODEL answers as its checkpoint does. Writes nothing."""
+    with one_line_errors():
+        from osteoserve_export.publish import prove_model
+
+        prove_model(model, weights, studies, say=click.echo)
 
 
 @click.group()
 def main() -> None:
-    """Train, evaluate and publish the networks of Osteoserve."""
+    """Train, evaluate and export the networks of Osteoserve."""
 
 
-for command in (train, evaluate, publish):
+for command in (train, evaluate, export, parity):
     main.add_command(command)

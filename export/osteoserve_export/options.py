@@ -28,6 +28,8 @@ def asked_for(
     pixel_spacing: float | None = None,
     pixel_spacing_range: str | None = None,
     formats: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
     tolerance: float | None = None,
     **others: Any,
 ) -> ExportSpecification:
@@ -42,6 +44,8 @@ def asked_for(
         pixel_spacing: mm.
         pixel_spacing_range: "low,high", mm.
         formats: Names with commas between.
+        mean: One number, or three with commas between.
+        std: Likewise.
         tolerance: Least Dice.
         **others: Fields of `ExportSpecification` as they are; None where not given.
 
@@ -51,6 +55,8 @@ def asked_for(
     changes: dict[str, Any] = dict(others)
     changes["least_dice"] = tolerance
     changes["pixel_spacing_mm"] = pixel_spacing
+    changes["mean"] = _numbers("--mean", mean) if mean is not None else None
+    changes["std"] = _numbers("--std", std) if std is not None else None
     changes["options"] = dict(map(_option, options)) or None
     changes["labels"] = labels_of_names(labels.split(",")) if labels is not None else None
     changes["formats"] = tuple(formats.split(",")) if formats is not None else None
@@ -81,6 +87,13 @@ def _window(text: str) -> Window:
         return Window(int(low), int(high))
     except OptionError as error:
         raise SpecificationError(f"--window: {error}") from error
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise SpecificationError(f"{option} takes numbers and commas, not {text!r}") from error
 
 
 def _pair(option: str, text: str) -> tuple[float, float]:

@@ -50,8 +50,9 @@ class ExportSpecification:
         normalisation: How 0..255 was reached in training.
         pixel_spacing_mm: Pixel spacing that the network was trained on, mm.
         pixel_spacing_range_mm: Spacings that it takes without resampling, mm.
-        mean: Subtracted from grey values 0..1 before the network, as in its training.
-        std: What they are divided by after that.
+        mean: Subtracted from grey values 0..1 before the network, as in its training; one number,
+            or one for each of its input channels.
+        std: What they are divided by after that, likewise.
         activation: ``threshold`` for one sigmoid class, ``argmax`` over several.
         threshold: Probability above which a pixel is foreground (``threshold`` only).
         probabilities: Whether the graph has the probabilities as a second output.
@@ -78,8 +79,8 @@ class ExportSpecification:
     normalisation: Normalisation = Normalisation.INTERPATIENT
     pixel_spacing_mm: float = 0.9766
     pixel_spacing_range_mm: tuple[float, float] = (0.6, 1.3)
-    mean: float = 0.0
-    std: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     activation: Activation = "threshold"
     threshold: float = 0.5
     probabilities: bool = False
@@ -113,7 +114,15 @@ class ExportSpecification:
                 "onnx" in self.formats and set(self.formats) <= {"onnx", "tensorrt"},
                 "formats are onnx, or onnx and tensorrt",
             ),
-            (self.std > 0 and math.isfinite(self.mean), "std must be above 0, mean a number"),
+            (
+                all(0 < value < math.inf for value in self.std)
+                and all(map(math.isfinite, self.mean)),
+                "std must be above 0, mean a number",
+            ),
+            (
+                len(self.mean) in (1, 3) and len(self.std) in (1, 3),
+                "mean and std are one number, or one for each of three channels",
+            ),
             (
                 0 < low <= self.pixel_spacing_mm <= high < math.inf,
                 "pixel_spacing_range_mm must hold pixel_spacing_mm",
@@ -152,7 +161,7 @@ def read_specification(path: Path, changes: Mapping[str, Any]) -> ExportSpecific
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecificationError(f"{path}: {error}") from error
     try:
-        return specification(_fields(document) | changes)
+        return specification(_fields(document) | dict(changes))
     except SpecificationError as error:
         raise SpecificationError(f"{path}: {error}") from error
 

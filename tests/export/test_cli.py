@@ -19,7 +19,7 @@ def test_help_needs_no_torch():
 
 def test_nothing_to_train_on_is_one_line(tmp_path):
     answer = CliRunner().invoke(train, ["--out", str(tmp_path / "weights.safetensors")])
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert answer.output.strip() == "Error: nothing to train on: give --data, --pairs or both"
     assert not (tmp_path / "weights.safetensors").exists()
 
@@ -29,5 +29,5 @@ def test_an_unknown_study_is_one_line(tmp_path):
         main,
         ["train", "--data", str(tmp_path), "--hold-out", "x", "--out", str(tmp_path / "w")],
     )
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert answer.output.strip() == "Error: the recipe has no study called x"

@@ -1,5 +1,13 @@
-"""The networks that this package trains and exports."""
+"""The networks that this package exports: its own, well-known ones, and the user's.
 
-from osteoserve_export.architectures.unet import UNet
+Importing this package does not import torch.
+"""
 
-__all__ = ["UNet"]
+from osteoserve_export.architectures.registry import (
+    Architecture,
+    build_network,
+    find_architecture,
+    size_multiple_of,
+)
+
+__all__ = ["Architecture", "build_network", "find_architecture", "size_multiple_of"]

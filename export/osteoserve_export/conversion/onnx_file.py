@@ -1,145 +1,130 @@
-"""From a trained network to an ONNX file, and the proof that it answers the same."""
+"""A serving graph as one ONNX file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import onnx
-import onnxruntime
-import openvino
 import torch
+from torch import nn
 from torch.export import Dim
 
-from osteoserve_export.errors import ParityError
-from osteoserve_export.graphs.segmentation import ServingGraph
+from osteoserve_export.errors import ConversionError, in_one_line
+from osteoserve_export.graphs.segmentation import SegmentationGraph
+from osteoserve_export.tensor_names import INPUT, LABELS, LOGITS, PROBABILITIES
 
-OPSET = 20
-INPUT_NAME, OUTPUT_NAME = "slices", "labels"
-MAX_BATCH = 32
+OPSET: Final = 20
 
-#: Smallest Dice between the labels of the exported file and of the network.
-LEAST_PARITY = 0.999
-
-#: Share of the trial images' pixels that must be skeleton, and that must be none.
-LEAST_SHARE = 0.001
-
-#: (N, H, W) that parity is tried at; none is what the graph was traced with.
-PARITY_SHAPES = ((1, 512, 512), (3, 208, 336), (8, 64, 96))
+#: Greatest height and width of a slice that the file is stated to take, pixels.
+GREATEST_SIZE: Final = 4096
 
 
 @dataclass(frozen=True)
-class Parity:
-    """Agreement of one runtime with PyTorch.
+class OnnxExport:
+    """Two files of one graph.
 
     Args:
-        runtime: "onnxruntime" or "openvino".
-        shape: (N, H, W) that was tried.
-        dice: Dice of the two skeleton masks.
-        disagreement: Share of the pixels whose labels differ.
+        served: What Triton gets: ``labels``, and ``probabilities`` where they were asked for.
+        proof: The same graph with the network's ``logits`` as one more output.
     """
 
-    runtime: str
-    shape: tuple[int, int, int]
-    dice: float
-    disagreement: float
+    served: Path
+    proof: Path
 
 
-def export_onnx(graph: ServingGraph, path: Path) -> None:
-    """Write a graph as one ONNX file with dynamic batch, height and width.
+def export_onnx(
+    graph: SegmentationGraph, served: Path, proof: Path, *, size_multiple: int, max_batch: int
+) -> OnnxExport:
+    """Write a graph as ONNX with dynamic batch, height and width.
+
+    Traced once, with the logits; what is served is the same file without that output. So what the
+    logits prove holds for the labels too.
 
     Args:
         graph: What is to be served.
-        path: File to write; its parent exists.
-    """
-    # Height and width are multiples of 16: stating it as 16 times a number is what lets torch
-    # prove that every skip connection meets an upsampling of the same size.
-    height, width = Dim("height16", min=2, max=128), Dim("width16", min=2, max=128)
-    example = torch.zeros((2, 64, 96), dtype=torch.uint8)
-    torch.onnx.export(
-        graph,
-        (example,),
-        path,
-        dynamo=True,
-        opset_version=OPSET,
-        external_data=False,
-        input_names=[INPUT_NAME],
-        output_names=[OUTPUT_NAME],
-        dynamic_shapes=({0: Dim("batch", min=1, max=MAX_BATCH), 1: 16 * height, 2: 16 * width},),
-        verbose=False,
-    )
-    onnx.checker.check_model(onnx.load(path), full_check=True)
-
-
-def prove_parity(
-    graph: ServingGraph, path: Path, slices: npt.NDArray[np.uint8] | None = None
-) -> tuple[Parity, ...]:
-    """Run an exported file against the network that it was made of.
-
-    Args:
-        graph: The original.
-        path: The ONNX file.
-        slices: (N, H, W) uint8 grey values to try besides the random ones; H and W multiples
-            of 16.
-
-    Returns:
-        The agreement of each runtime at each shape.
+        served: File for Triton; its parent exists.
+        proof: File for the proof of parity; its parent exists.
+        size_multiple: H and W are multiples of it.
+        max_batch: Most slices in one request.
 
     Raises:
-        ParityError: A runtime's labels differ by more than the parity allows, or the network
-            finds nothing, or everything, in the trial images, which would prove nothing.
+        ConversionError: torch cannot export the network with these dynamic axes.
     """
-    random = np.random.default_rng(0)
-    inputs = [_blobs(shape, random) for shape in PARITY_SHAPES]
-    if slices is not None:
-        inputs.append(slices)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    compiled = openvino.Core().compile_model(
-        path, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 2}
-    )
-    expectations = [graph.segment(grey) for grey in inputs]
-    _check_expressive(expectations)
-    found = []
-    for grey, expected in zip(inputs, expectations, strict=True):
-        answers = {
-            "onnxruntime": session.run([OUTPUT_NAME], {INPUT_NAME: grey})[0],
-            "openvino": compiled([grey])[0],
-        }
-        found += [_parity(name, answer, expected) for name, answer in answers.items()]
-    return tuple(found)
+    outputs = [LABELS, *([PROBABILITIES] if graph.probabilities else []), LOGITS]
+    # Stating a size as a multiple of a number is what lets torch prove that every skip connection
+    # meets an upsampling of the same size.
+    greatest = max(2, GREATEST_SIZE // size_multiple)
+    height, width = (Dim(name, min=1, max=greatest) for name in ("rows", "columns"))
+    # Neither batch nor sizes are alike, or 1, so that torch takes none of them for a constant.
+    example = torch.zeros((2, 4 * size_multiple, 6 * size_multiple), dtype=torch.uint8)
+    shapes = {
+        0: Dim("batch", min=1, max=max_batch),
+        1: size_multiple * height,
+        2: size_multiple * width,
+    }
+    with _one_error(), _quiet():
+        torch.onnx.export(
+            _WithLogits(graph),
+            (example,),
+            proof,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=[INPUT],
+            output_names=outputs,
+            dynamic_shapes=(shapes,),
+            verbose=False,
+        )
+    model = onnx.load(proof)
+    kept = [output for output in model.graph.output if output.name != LOGITS]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, served)
+    return OnnxExport(served, proof)
 
 
-def _check_expressive(expectations: Sequence[npt.NDArray[np.uint8]]) -> None:
-    skeleton = sum(int(labels.sum(dtype=np.int64)) for labels in expectations)
-    share = skeleton / sum(labels.size for labels in expectations)
-    if not LEAST_SHARE < share < 1.0 - LEAST_SHARE:
-        raise ParityError(f"the network labels {share:.2%} of the trial images: no proof")
+class _WithLogits(nn.Module):
+    def __init__(self, graph: SegmentationGraph) -> None:
+        super().__init__()
+        # Not called graph, which is a word of torch.fx for something else.
+        self.serving = graph
+        self.eval()
+
+    def forward(self, slices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        logits = self.serving.logits(slices)
+        return (*self.serving.answer(logits), logits)
 
 
-def _parity(runtime: str, answer: npt.NDArray[np.uint8], expected: npt.NDArray[np.uint8]) -> Parity:
-    if answer.shape != expected.shape or answer.dtype != np.uint8:
-        raise ParityError(f"{runtime} answers {answer.dtype} {answer.shape}")
-    both, either = np.count_nonzero(answer & expected), answer.sum() + expected.sum(dtype=np.int64)
-    dice = 2.0 * both / float(either) if either else 1.0
-    shape = (answer.shape[0], answer.shape[1], answer.shape[2])
-    parity = Parity(runtime, shape, dice, float(np.mean(answer != expected)))
-    if dice < LEAST_PARITY:
-        raise ParityError(f"{runtime} agrees with torch only to a Dice of {dice:.4f} at {shape}")
-    return parity
+@contextmanager
+def _one_error() -> Iterator[None]:
+    try:
+        yield
+    # torch raises errors of many kinds; the first cause says what, the rest how torch came to it.
+    except Exception as error:
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        reason = in_one_line(first)
+        raise ConversionError(f"torch cannot export this network: {reason}") from error
 
 
-def _blobs(shape: tuple[int, int, int], random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """(N, H, W) uint8 with bright ellipses: noise alone leaves the network nothing to find."""
-    count, height, width = shape
-    y, x = np.mgrid[:height, :width]
-    grey = random.normal(40.0, 12.0, shape)
-    for n in range(count):
-        for _ in range(12):
-            row, column = random.uniform(0, height), random.uniform(0, width)
-            radius, longer = random.uniform(4, 16), random.uniform(1, 3)
-            inside = ((y - row) / radius) ** 2 + ((x - column) / radius / longer) ** 2 < 1
-            grey[n][inside] = random.uniform(120, 255)
-    return np.clip(grey, 0, 255).astype(np.uint8)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes on its own and its dependencies' deprecations from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(level)

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_export.conversion.onnx_file import LABELS, LOGITS
 from osteoserve_export.errors import ParityError
 from osteoserve_export.parity.masks import compare_masks
 from osteoserve_export.parity.reference import Reference
 from osteoserve_export.parity.runtimes import Outputs, Runtime
 from osteoserve_export.parity.trials import Trial
 from osteoserve_export.specification import ExportSpecification
+from osteoserve_export.tensor_names import LABELS, LOGITS
 
 #: Slices in one request; none is what the graph was traced with in every case, and the last
 #: request of a study is a smaller one.
@@ -93,24 +93,31 @@ def expectations(
 
 
 def compare_runtime(
-    runtime: Runtime, expected: Sequence[Expected], asked: ExportSpecification
+    name: str,
+    runtime: Runtime,
+    expected: Sequence[Expected],
+    asked: ExportSpecification,
+    *,
+    batches: Sequence[int] = BATCHES,
 ) -> tuple[Row, ...]:
     """Run a file on every trial at every batch size.
 
     Args:
+        name: How the report calls it.
         runtime: With the file loaded.
         expected: The network's own answers.
         asked: Labels.
+        batches: Slices in one request.
 
     Raises:
         ParityError: An answer has another type or shape, or holds what is no label.
     """
     rows: list[Row] = []
     for item in expected:
-        for batch in BATCHES:
+        for batch in batches:
             answer = _in_batches(runtime, item.trial.slices, batch)
             error = _logit_error(answer.get(LOGITS), item.logits)
-            rows += _rows(runtime.name, item, batch, answer[LABELS], error, asked)
+            rows += _rows(name, item, batch, answer[LABELS], error, asked)
     return tuple(rows)
 
 

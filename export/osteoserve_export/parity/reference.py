@@ -52,12 +52,18 @@ class Reference:
             (N, H, W) uint8.
         """
         if self._asked.activation == "argmax":
-            return logits.argmax(axis=1).astype(np.uint8)
-        limit = math.log(self._asked.threshold / (1.0 - self._asked.threshold))
-        return (logits[:, 0] > limit).astype(np.uint8)
+            decided = logits.argmax(axis=1)
+        else:
+            limit = math.log(self._asked.threshold / (1.0 - self._asked.threshold))
+            decided = logits[:, 0] > limit
+        labels: npt.NDArray[np.uint8] = decided.astype(np.uint8)
+        return labels
 
     def _one(self, slice_: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        grey = (slice_.astype(np.float32) / 255.0 - self._asked.mean) / self._asked.std
-        batch = np.broadcast_to(grey, (1, self._channels, *grey.shape)).astype(np.float32)
-        output: npt.NDArray[np.float32] = self._network(torch.from_numpy(batch.copy())).numpy()
+        mean, std = (
+            np.reshape(values, (-1, 1, 1)) for values in (self._asked.mean, self._asked.std)
+        )
+        grey = (slice_ / 255.0 - mean) / std
+        batch = np.broadcast_to(grey, (1, self._channels, *slice_.shape)).astype(np.float32)
+        output: npt.NDArray[np.float32] = self._network(torch.from_numpy(batch)).numpy()
         return output

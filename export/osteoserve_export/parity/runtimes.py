@@ -18,8 +18,6 @@ Outputs = dict[str, npt.NDArray[Any]]
 class Runtime(Protocol):
     """Something that runs one file."""
 
-    name: str
-
     def run(self, slices: npt.NDArray[np.uint8]) -> Outputs:
         """All outputs for (N, H, W) uint8 slices, in one request."""
         ...

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from osteoserve_export.architectures import UNet
+from osteoserve_export.architectures.unet import UNet
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.training.augmentation import AugmentationOptions, Batch, augment
 from osteoserve_export.training.recipe import TrainingOptions

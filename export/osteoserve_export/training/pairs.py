@@ -64,7 +64,10 @@ def read_image(path: Path) -> SimpleITK.Image:
     if path.is_dir():
         image = _read_series(path)
     elif path.is_file():
-        image = SimpleITK.ReadImage(str(path))
+        try:
+            image = SimpleITK.ReadImage(str(path))
+        except RuntimeError as error:
+            raise PairError(f"{path} is no image that can be read") from error
     else:
         raise PairError(f"no image at {path}")
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:

@@ -106,17 +106,20 @@ class RefinementOptions:
         learning_rate: Highest rate of its one-cycle schedule.
         strength: Of crops and augmentation, relative to the first stage.
         shares: Shares of studies in this cycle, by name; the others keep theirs.
+        pairs_share: Share of the crops that come from additional pair folders, all together.
     """
 
     steps: int
     learning_rate: float
     strength: float = 0.5
     shares: Mapping[str, float] = field(default_factory=dict)
+    pairs_share: float = 0.2
 
     def __post_init__(self) -> None:
         if (
             self.steps < 1
             or not 0 <= self.strength <= 1
+            or not 0 <= self.pairs_share < 1
             or min(self.shares.values(), default=1) <= 0
         ):
             raise RecipeError("a refinement needs steps >= 1, strength 0..1, and shares above 0")

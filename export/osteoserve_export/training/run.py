@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 
 from osteoserve_export.checkpoints import load_checkpoint, save_checkpoint
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.graphs.segmentation import ServingGraph
+from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.training.evaluation import compare, segment
 from osteoserve_export.training.loop import Progress, train
 from osteoserve_export.training.pairs import find_pairs
@@ -64,8 +64,8 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     if run.threads:
         torch.set_num_threads(run.threads)
     recipe = _recipe(run)
-    sources = crop_sources(recipe, run.data, run.pairs)
-    say(f"{len(sources)} studies: {', '.join(source.name for source in sources)}")
+    sources = read_sources(recipe, run.data, run.pairs)
+    say(f"{len(sources.names)} studies: {', '.join(sources.names)}")
     run.out.parent.mkdir(parents=True, exist_ok=True)
 
     def on_progress(progress: Progress) -> None:
@@ -76,14 +76,16 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     if run.start_from:
         network = load_checkpoint(run.start_from, recipe.training.first_channels)
     else:
-        network = train(sources, recipe.training, compiled=run.compiled, on_progress=on_progress)
+        network = train(
+            sources.shared({}, recipe.training.pairs_share),
+            recipe.training,
+            compiled=run.compiled,
+            on_progress=on_progress,
+        )
     for cycle in range(run.first_cycle, len(recipe.refinement) + 1):
         refinement = recipe.refinement[cycle - 1]
         network = train(
-            [
-                source.with_share(refinement.shares.get(source.name, source.share))
-                for source in sources
-            ],
+            sources.shared(refinement.shares, refinement.pairs_share),
             recipe.refined_training(cycle),
             strength=refinement.strength,
             initial=network,
@@ -93,18 +95,46 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     say(f"wrote {run.out}")
 
 
-def crop_sources(
-    recipe: Recipe, data: Path | None, pairs: tuple[Path, ...]
-) -> tuple[CropSource, ...]:
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Where crops come from.
+
+    Args:
+        studies: Of the recipe.
+        pairs: Of the pair folders.
+    """
+
+    studies: tuple[CropSource, ...]
+    pairs: tuple[CropSource, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Of all of them."""
+        return [source.name for source in (*self.studies, *self.pairs)]
+
+    def shared(self, shares: Mapping[str, float], pairs_share: float) -> tuple[CropSource, ...]:
+        """The same sources with the shares of one cycle.
+
+        Args:
+            shares: Of studies, by name; the others keep theirs.
+            pairs_share: Share of the crops that come from the pair folders, each as many. Without
+                other studies they have all.
+        """
+        studies = [
+            source.with_share(shares.get(source.name, source.share)) for source in self.studies
+        ]
+        total = sum(source.share for source in studies)
+        weight = total * pairs_share / (1.0 - pairs_share) if studies else float(len(self.pairs))
+        return (*studies, *(pair.with_share(weight / len(self.pairs)) for pair in self.pairs))
+
+
+def read_sources(recipe: Recipe, data: Path | None, pairs: tuple[Path, ...]) -> Sources:
     """Read every study of a recipe and of the pair folders.
 
     Args:
         recipe: Whose studies are read where ``data`` is given.
         data: Folder that the recipe's paths start from.
-        pairs: Folders of study folders; all their studies share ``pairs_share`` equally.
-
-    Returns:
-        One source a study.
+        pairs: Folders of study folders.
 
     Raises:
         PairError: A study cannot be used.
@@ -112,14 +142,9 @@ def crop_sources(
     """
     if data is None and not pairs:
         raise RecipeError("nothing to train on: give --data, --pairs or both")
-    studies = recipe.studies if data else ()
-    sources = [CropSource(study.read(data), study.share) for study in studies if data]
-    found = [pair for folder in pairs for pair in find_pairs(folder)]
-    total = sum(source.share for source in sources)
-    share = recipe.training.pairs_share
-    # Without other studies every pair weighs the same, whatever the share is.
-    weight = total * share / (1.0 - share) if sources else float(len(found))
-    return (*sources, *(CropSource(pair, weight / len(found)) for pair in found))
+    studies = [CropSource(study.read(data), study.share) for study in recipe.studies if data]
+    found = [CropSource(pair, 1.0) for folder in pairs for pair in find_pairs(folder)]
+    return Sources(tuple(studies), tuple(found))
 
 
 def _recipe(run: TrainingRun) -> Recipe:
@@ -167,7 +192,7 @@ def run_evaluation(
     unknown = sorted(set(names) - set(studies))
     if unknown:
         raise RecipeError(f"the recipe has no study called {', '.join(unknown)}")
-    graph = ServingGraph(load_checkpoint(checkpoint))
+    graph = SegmentationGraph(load_checkpoint(checkpoint))
     for name in names or tuple(studies):
         pair = studies[name].read(data)
         figures = compare(segment(graph.segment, pair.volume), pair.target)

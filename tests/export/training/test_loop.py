@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'export' is not installed")
 
 from osteoserve_export.errors import RecipeError  # noqa: E402
-from osteoserve_export.graphs.segmentation import ServingGraph  # noqa: E402
+from osteoserve_export.graphs.segmentation import SegmentationGraph  # noqa: E402
 from osteoserve_export.training.augmentation import Batch  # noqa: E402
 from osteoserve_export.training.evaluation import compare, segment  # noqa: E402
 from osteoserve_export.training.loop import segmentation_loss, train  # noqa: E402
@@ -72,5 +72,5 @@ def test_a_network_learns_a_tube_of_bone():
     pair = tube_pair()
     options = TrainingOptions(first_channels=4, steps=80, batch=4, crop=64, learning_rate=1e-2)
     network = train([CropSource(pair, 1.0)], options)
-    mask = segment(ServingGraph(network).segment, pair.volume, stretcher=StretcherMethod.NONE)
+    mask = segment(SegmentationGraph(network).segment, pair.volume, stretcher=StretcherMethod.NONE)
     assert compare(mask, pair.target).dice > 0.8
