@@ -11,10 +11,14 @@ from typing import Final
 
 from torch import nn
 
-from osteoserve_export.architectures import build_network, size_multiple_of
+from osteoserve_export.architectures import (
+    build_network,
+    find_architecture,
+    size_multiple_of,
+)
 from osteoserve_export.checkpoints import read_weights
 from osteoserve_export.conversion.model_files import ONNX, ModelFiles, write_model_files
-from osteoserve_export.errors import PublishError
+from osteoserve_export.errors import ArchitectureError, PublishError
 from osteoserve_export.graphs.channels import input_channels
 from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.model_folder import new_model_folder
@@ -140,6 +144,10 @@ def prove_model(
 
 
 def _network(asked: ExportSpecification, weights: Path) -> nn.Module:
+    if find_architecture(asked.architecture).task == "detection":
+        raise ArchitectureError(
+            f"{asked.architecture} is a detector: the command exports networks for segmentation"
+        )
     return build_network(
         asked.architecture, read_weights(weights), asked.options, source=weights.name
     )

@@ -116,6 +116,13 @@ def test_the_contract_states_what_was_asked_for(repository: Path) -> None:
     assert (repository / "box" / "labels.txt").read_text() == "background\nskeleton\n"
 
 
+def test_no_path_of_the_machine_is_in_the_file(repository: Path) -> None:
+    content = (repository / "box" / "1" / "model.onnx").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in content
+    assert b"site-packages" not in content
+    assert b".py" not in content
+
+
 def test_the_report_names_every_runtime_and_how_to_recompute(repository: Path) -> None:
     report = json.loads((repository / "box" / "export_report.json").read_text())
     runtimes = {row["runtime"].split()[0] for row in report["parity"]["comparisons"]}
@@ -246,6 +253,7 @@ class Code:
         ({"--name": "../box"}, 3, "name"),
         ({"--study": "garbage.safetensors"}, 3, "garbage"),
         ({"ARCH": "no_such_network"}, 3, "no_such_network"),
+        ({"ARCH": "mask_rcnn"}, 3, "detector"),
         ({"--repository": "garbage.safetensors"}, 6, "could not be written"),
         ({"--format": "onnx,tensorrt"}, 3, "GPU"),
     ],

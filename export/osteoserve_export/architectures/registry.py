@@ -31,11 +31,13 @@ class Architecture:
         task: ``segmentation``: (N, C, H, W) grey to (N, K, H, W) logits; ``detection``: Mask R-CNN.
         build: Takes a state dict, whose shapes tell the sizes, and options, which go before them.
             Gives a network that has that state dict's form, not yet its values.
+        renamed: The same weights under the names of today, where older ones are about.
     """
 
     name: str
     task: Task
     build: Callable[[Weights, Options], nn.Module]
+    renamed: Callable[[Weights], Weights] = dict
 
 
 def find_architecture(name: str) -> Architecture:
@@ -81,6 +83,7 @@ def build_network(
 
     architecture = find_architecture(name)
     try:
+        weights = architecture.renamed(weights)
         network = architecture.build(loading.without_common_prefix(weights), options or {})
         loading.load_weights(network, weights)
     except CheckpointError as error:
@@ -97,7 +100,15 @@ def size_multiple_of(network: nn.Module) -> int:
     return int(getattr(network, "size_multiple", SIZE_MULTIPLE))
 
 
-def _registered(name: str, task: Task) -> Architecture:
+def _torchvision_names(weights: Weights) -> Weights:
+    from osteoserve_export.architectures.mask_rcnn import current_names
+
+    return current_names(weights)
+
+
+def _registered(
+    name: str, task: Task, renamed: Callable[[Weights], Weights] = dict
+) -> Architecture:
     """An architecture whose module, and torch with it, is imported when it is built."""
 
     def build(weights: Weights, options: Options) -> nn.Module:
@@ -110,7 +121,7 @@ def _registered(name: str, task: Task) -> Architecture:
         network: nn.Module = module.build(weights, options)
         return network
 
-    return Architecture(name, task, build)
+    return Architecture(name, task, build, renamed)
 
 
 REGISTERED: Final[Mapping[str, Architecture]] = {
@@ -118,6 +129,6 @@ REGISTERED: Final[Mapping[str, Architecture]] = {
     for architecture in (
         _registered("unet", "segmentation"),
         _registered("resnet_unet", "segmentation"),
-        _registered("mask_rcnn", "detection"),
+        _registered("mask_rcnn", "detection", _torchvision_names),
     )
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import onnx
 import torch
@@ -82,12 +82,21 @@ def export_onnx(
             verbose=False,
         )
     model = onnx.load(proof)
+    _forget_source(model)
     kept = [output for output in model.graph.output if output.name != LOGITS]
     del model.graph.output[:]
     model.graph.output.extend(kept)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, served)
     return OnnxExport(served, proof)
+
+
+def _forget_source(model: onnx.ModelProto) -> None:
+    """Leave out the stack traces that torch writes beside every node: paths of this machine."""
+    graph = model.graph
+    entries: list[Any] = [graph, *graph.node, *graph.value_info, *graph.initializer]
+    for entry in (*entries, *graph.input, *graph.output):
+        del entry.metadata_props[:]
 
 
 class _WithLogits(nn.Module):
