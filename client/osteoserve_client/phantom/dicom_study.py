@@ -1,7 +1,6 @@
 """Writes a phantom as a DICOM study: one CT Image Storage instance per slice.
 
-PS3.3 A.3 (CT Image IOD). The patient is obviously synthetic, and so says Synthetic Data
-(0008,001C). UIDs follow from the voxels: the same phantom gives the same files.
+PS3.3 A.3 (CT Image IOD).
 """
 
 from __future__ import annotations
@@ -11,16 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
 
 from osteoserve_client.phantom.ct import PhantomCT
+from osteoserve_client.phantom.dicom_header import (
+    new_file,
+    new_folder,
+    phantom_uid,
+    synthetic_header,
+)
 
 #: Rescale intercept: stored value 0 is -1024 HU, as most scanners write it.
 INTERCEPT_HU = -1024
 #: Patient positions (PS3.3 C.7.3.1.1.2): head or feet first, supine or prone.
 PATIENT_POSITIONS = ("HFS", "FFS", "HFP", "FFP")
-_DATE, _TIME = "20260101", "120000"
 
 
 def write_dicom_study(
@@ -46,9 +50,7 @@ def write_dicom_study(
         FileExistsError: The folder holds something already.
     """
     position = _position(phantom, patient_position)
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty: a study needs a folder of its own")
+    new_folder(folder)
     shared = _shared_attributes(phantom, position)
     slices = phantom.volume.geometry.shape[0]
     order = range(slices) if position.startswith("FF") else range(slices - 1, -1, -1)
@@ -71,45 +73,12 @@ def _position(phantom: PhantomCT, asked: str | None) -> str:
 def _shared_attributes(phantom: PhantomCT, position: str) -> Dataset:
     """Everything that is the same in every slice."""
     digest = _digest(phantom, position)
-    ds = Dataset()
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID = CTImageStorage
-    ds.SyntheticData = "YES"
-    _patient_and_study(ds, digest)
-    _series_and_equipment(ds, digest, position)
+    ds = synthetic_header(digest, modality="CT", description="Synthetic CT")
+    ds.PatientPosition = position
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    ds.KVP = 120
     _pixel_description(ds, phantom, position)
     return ds
-
-
-def _patient_and_study(ds: Dataset, digest: str) -> None:
-    ds.PatientName = "PHANTOM^OSTEOSERVE"
-    ds.PatientID = f"PHANTOM-{digest[:8].upper()}"
-    ds.PatientBirthDate = ""
-    ds.PatientSex = "O"
-    ds.StudyInstanceUID = _uid(digest, "study")
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
-    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
-    ds.StudyID = "1"
-    ds.StudyDescription = "Osteoserve synthetic phantom"
-    ds.AccessionNumber = ""
-    ds.ReferringPhysicianName = ""
-
-
-def _series_and_equipment(ds: Dataset, digest: str, position: str) -> None:
-    ds.Modality = "CT"
-    ds.SeriesInstanceUID = _uid(digest, "series")
-    ds.SeriesNumber = 1
-    ds.SeriesDescription = "Synthetic CT"
-    ds.PatientPosition = position
-    ds.BodyPartExamined = "WHOLEBODY"
-    ds.FrameOfReferenceUID = _uid(digest, "frame of reference")
-    ds.PositionReferenceIndicator = ""
-    ds.Manufacturer = "Osteoserve"
-    ds.ManufacturerModelName = "Phantom"
-    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    ds.AcquisitionNumber = 1
-    ds.KVP = 120
-    ds.BurnedInAnnotation = "NO"
 
 
 def _pixel_description(ds: Dataset, phantom: PhantomCT, position: str) -> None:
@@ -138,11 +107,10 @@ def _write_slice(phantom: PhantomCT, shared: Dataset, k: int, number: int, folde
     rows, columns = voxels.shape
     corner = (columns - 1, rows - 1, k, 1) if prone else (0, 0, k, 1)
     where = phantom.volume.geometry.affine @ np.array(corner, dtype=np.float64)
-    uid = _uid(str(shared.SeriesInstanceUID), str(number))
+    uid = phantom_uid(str(shared.SeriesInstanceUID), str(number))
     path = folder / f"CT{number:04d}.dcm"
-    ds = FileDataset(str(path), {}, file_meta=_file_meta(uid), preamble=b"\0" * 128)
+    ds = new_file(path, CTImageStorage, uid)
     ds.update(shared)
-    ds.SOPInstanceUID = uid
     ds.InstanceNumber = number
     ds.ImagePositionPatient = [_decimal(c) for c in where[:3]]
     ds.SliceLocation = _decimal(where[2])
@@ -159,23 +127,11 @@ def _stored(voxels: npt.NDArray[np.int16]) -> bytes:
     return values.astype("<i2").tobytes()
 
 
-def _file_meta(uid: UID) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return meta
-
-
 def _digest(phantom: PhantomCT, position: str) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(phantom.volume.voxels).data)
     digest.update(phantom.volume.geometry.affine.tobytes())
     digest.update(position.encode())
     return digest.hexdigest()
-
-
-def _uid(digest: str, role: str) -> UID:
-    return generate_uid(entropy_srcs=["osteoserve phantom", digest, role])
 
 
 def _decimal(value: float) -> str:

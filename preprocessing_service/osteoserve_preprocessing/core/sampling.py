@@ -18,6 +18,10 @@ from osteoserve_preprocessing.geometry import Geometry
 
 #: Relative difference of row and column spacing up to which pixels count as square.
 SQUARE_TOLERANCE = 0.01
+#: Pixel spacing counts to 10 nm: NIfTI states it in float32, DICOM in decimals, and the same body
+#: must be sampled alike. Over 1,000 pixels that is 5 micrometres at most.
+SPACING_DECIMALS = 5
+SMALLEST_MM = 1e-5
 #: Sums of weights are exact to about 1e-15; what differs by less than this is equal.
 TIE = 1e-9
 
@@ -173,7 +177,7 @@ def in_plane_sampling(
             f"{size_multiple} are no sampling"
         )
     _, *shape = geometry.shape
-    y, x = geometry.spacing[1:]
+    y, x = (max(round(size, SPACING_DECIMALS), SMALLEST_MM) for size in geometry.spacing[1:])
     fits = smallest <= min(y, x) and max(y, x) <= largest and abs(y - x) <= SQUARE_TOLERANCE * x
     network = (y, x) if fits else (nominal_mm, nominal_mm)
     return InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple)

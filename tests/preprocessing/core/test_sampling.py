@@ -65,6 +65,14 @@ def test_smaller_pixels_are_averaged_over_their_area() -> None:
     assert s.forward(slices)[0].tolist() == [[15, 227], [9, 9]]
 
 
+@given(st.floats(0.2, 5.0).map(lambda size: round(size, 4)))
+def test_spacing_in_single_precision_is_the_same_spacing(size: float) -> None:
+    exact = Geometry((1, 64, 48), (2.0, size, 2 * size))
+    stored = Geometry((1, 64, 48), (2.0, float(np.float32(size)), float(np.float32(2 * size))))
+    options = {"nominal_mm": 1.0, "range_mm": (0.9, 1.1), "size_multiple": 16}
+    assert in_plane_sampling(exact, **options) == in_plane_sampling(stored, **options)
+
+
 def test_each_axis_by_its_own_spacing() -> None:
     s = sampling(4, 3, 0.5, 2.0, multiple=1)
     assert s.matrix == (2, 6)

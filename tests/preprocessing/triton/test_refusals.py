@@ -117,9 +117,9 @@ def test_an_empty_repository(tmp_path: Path) -> None:
 
 def test_a_profile_that_a_model_lacks(tmp_path: Path, write_model: Any) -> None:
     write_model(tmp_path / "box")
-    message = refusal(tmp_path, profile="tensorrt")
-    assert "tensorrt" in message
-    assert "cpu, gpu" in message
+    message = refusal(tmp_path, profile="turbo")
+    assert "turbo" in message
+    assert "cpu, gpu, tensorrt" in message
 
 
 def test_a_log_that_cannot_be_written(tmp_path: Path, write_model: Any) -> None:

@@ -1,9 +1,7 @@
 """Writes a scintigraphy phantom as a DICOM study: NM images with one frame for each view.
 
 PS3.3 A.5 (Nuclear Medicine Image IOD), with Image Type WHOLE BODY. Which view a frame is stands
-in its detector's View Code Sequence, to which the Detector Vector points. The patient is
-obviously synthetic, and so says Synthetic Data (0008,001C). UIDs follow from the pixels: the same
-phantom gives the same files.
+in its detector's View Code Sequence, to which the Detector Vector points.
 """
 
 from __future__ import annotations
@@ -13,15 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import (
-    UID,
-    ExplicitVRLittleEndian,
-    NuclearMedicineImageStorage,
-    generate_uid,
-)
+from pydicom.uid import NuclearMedicineImageStorage
 
+from osteoserve_client.phantom.dicom_header import (
+    new_file,
+    new_folder,
+    phantom_uid,
+    synthetic_header,
+)
 from osteoserve_client.phantom.scintigraphy.camera import VIEWS
 from osteoserve_client.phantom.scintigraphy.scan import PhantomScintigraphy
 
@@ -30,7 +29,6 @@ VIEW_CODES = {
     "anterior": ("399321004", "Anterior projection"),
     "posterior": ("399001007", "Posterior projection"),
 }
-_DATE, _TIME = "20260101", "120000"
 _SPEED_MM_PER_S = 2.5
 
 
@@ -58,9 +56,7 @@ def write_scintigraphy_study(
     """
     if not views or len(set(views)) < len(views) or not set(views) <= set(VIEWS):
         raise ValueError(f"views must be some of {', '.join(VIEWS)}, not {', '.join(views)!r}")
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty: a study needs a folder of its own")
+    new_folder(folder)
     groups = [(view,) for view in views] if separate else [tuple(views)]
     digest = _digest(phantom)
     return tuple(
@@ -73,14 +69,11 @@ def _write_image(
     phantom: PhantomScintigraphy, digest: str, views: tuple[str, ...], number: int, folder: Path
 ) -> Path:
     path = folder / f"NM{number:04d}.dcm"
-    uid = _uid(digest, f"image {number} of {','.join(views)}")
-    ds = FileDataset(str(path), {}, file_meta=_file_meta(uid), preamble=b"\0" * 128)
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID, ds.SOPInstanceUID = NuclearMedicineImageStorage, uid
-    ds.SyntheticData = "YES"
+    uid = phantom_uid(digest, f"image {number} of {','.join(views)}")
+    ds = new_file(path, NuclearMedicineImageStorage, uid)
+    ds.update(synthetic_header(digest, modality="NM", description="Synthetic whole-body bone scan"))
     ds.InstanceNumber = number
-    _patient_and_study(ds, digest)
-    _series_and_equipment(ds, digest)
+    _position(ds)
     _acquisition(ds, phantom)
     _isotope(ds)
     _detectors(ds, views)
@@ -89,30 +82,7 @@ def _write_image(
     return path
 
 
-def _patient_and_study(ds: Dataset, digest: str) -> None:
-    ds.PatientName = "PHANTOM^OSTEOSERVE"
-    ds.PatientID = f"PHANTOM-{digest[:8].upper()}"
-    ds.PatientBirthDate = ""
-    ds.PatientSex = "O"
-    ds.StudyInstanceUID = _uid(digest, "study")
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
-    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
-    ds.StudyID = "1"
-    ds.StudyDescription = "Osteoserve synthetic phantom"
-    ds.AccessionNumber = ""
-    ds.ReferringPhysicianName = ""
-
-
-def _series_and_equipment(ds: Dataset, digest: str) -> None:
-    ds.Modality = "NM"
-    ds.SeriesInstanceUID = _uid(digest, "series")
-    ds.SeriesNumber = 1
-    ds.SeriesDescription = "Synthetic whole-body bone scan"
-    ds.BodyPartExamined = "WHOLEBODY"
-    ds.FrameOfReferenceUID = _uid(digest, "frame of reference")
-    ds.PositionReferenceIndicator = ""
-    ds.Manufacturer = "Osteoserve"
-    ds.ManufacturerModelName = "Phantom"
+def _position(ds: Dataset) -> None:
     # Patient Position would contradict these (PS3.3 C.7.3.1): NM states the patient by codes.
     lying = _code("102538003", "recumbent")
     lying.PatientOrientationModifierCodeSequence = [_code("40199007", "supine")]
@@ -123,7 +93,6 @@ def _series_and_equipment(ds: Dataset, digest: str) -> None:
 def _acquisition(ds: Dataset, phantom: PhantomScintigraphy) -> None:
     length = phantom.parameters.scan_length_mm
     ds.ImageType = ["ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
-    ds.AcquisitionNumber = 1
     # The frames show the patient from two sides: no one orientation holds for both.
     ds.PatientOrientation = ""
     ds.WholeBodyTechnique = "1PS"
@@ -132,7 +101,6 @@ def _acquisition(ds: Dataset, phantom: PhantomScintigraphy) -> None:
     ds.ActualFrameDuration = round(1000 * length / _SPEED_MM_PER_S)
     ds.AcquisitionTerminationCondition = "MANU"
     ds.CorrectedImage = ["NRGY", "LIN"]
-    ds.BurnedInAnnotation = "NO"
 
 
 def _isotope(ds: Dataset) -> None:
@@ -187,20 +155,8 @@ def _code(value: str, meaning: str) -> Dataset:
     return item
 
 
-def _file_meta(uid: UID) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
-    meta.MediaStorageSOPInstanceUID = uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return meta
-
-
 def _digest(phantom: PhantomScintigraphy) -> str:
     digest = hashlib.sha256(f"{phantom.pixel_spacing_mm!r}".encode())
     for view in VIEWS:
         digest.update(np.ascontiguousarray(phantom.counts[view]).data)
     return digest.hexdigest()
-
-
-def _uid(digest: str, role: str) -> UID:
-    return generate_uid(entropy_srcs=["osteoserve scintigraphy phantom", digest, role])
