@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from osteoserve_preprocessing.triton import EmbeddedTriton
 
+# A shell starts what runs in its background with SIGINT ignored; children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 triton = EmbeddedTriton(Path(sys.argv[1]))
 triton.start()
 print(triton.grpc_address, flush=True)
