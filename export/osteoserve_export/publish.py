@@ -11,19 +11,15 @@ from typing import Final
 
 from torch import nn
 
-from osteoserve_export.architectures import (
-    build_network,
-    find_architecture,
-    size_multiple_of,
-)
-from osteoserve_export.checkpoints import read_weights
-from osteoserve_export.conversion.model_files import ONNX, ModelFiles, write_model_files
+from osteoserve_export.architectures import find_architecture, size_multiple_of
+from osteoserve_export.checkpoints import load_network
+from osteoserve_export.conversion.model_files import ModelFiles, write_model_files
 from osteoserve_export.errors import ArchitectureError, PublishError
 from osteoserve_export.graphs.channels import input_channels
 from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.model_folder import new_model_folder
 from osteoserve_export.parity.everywhere import compare_everywhere
-from osteoserve_export.parity.proof import Expected, Row, check, expectations
+from osteoserve_export.parity.proof import Expected, Row, check, expectations, least_agreeing
 from osteoserve_export.parity.reference import Reference
 from osteoserve_export.report import ExportReport, as_json, as_page, record
 from osteoserve_export.specification import (
@@ -32,7 +28,11 @@ from osteoserve_export.specification import (
     write_specification,
 )
 from osteoserve_export.trial_slices import trials
-from osteoserve_preprocessing.inference.configuration import PlanFile, model_configurations
+from osteoserve_preprocessing.inference.configuration import (
+    ONNX_FILE,
+    PlanFile,
+    model_configurations,
+)
 from osteoserve_preprocessing.inference.contract import ModelContract
 
 SPECIFICATION: Final = "export.toml"
@@ -73,7 +73,7 @@ def export_model(run: ExportRun, *, say: Say) -> ExportReport:
     """
     asked = run.asked
     network = _network(asked, run.weights)
-    multiple = asked.size_multiple or size_multiple_of(network)
+    multiple = _size_multiple(asked, network)
     with new_model_folder(run.repository, asked.name, asked.version) as repository:
         model = repository / asked.name
         graph = _graph(network, asked)
@@ -123,11 +123,11 @@ def prove_model(
         ExportError: It does not agree, or something is missing.
     """
     asked = read_specification(model / SPECIFICATION, {})
-    served = model / str(asked.version) / ONNX
+    served = model / str(asked.version) / ONNX_FILE
     if not served.is_file():
         raise PublishError(f"{served} does not exist")
     network = _network(asked, weights)
-    multiple = asked.size_multiple or size_multiple_of(network)
+    multiple = _size_multiple(asked, network)
     expected = _expected(network, asked, studies, multiple)
     with tempfile.TemporaryDirectory(prefix="osteoserve-parity-") as scratch:
         # By itself, so that no other model of the repository has to start.
@@ -135,11 +135,8 @@ def prove_model(
         files = ModelFiles(served, None, None)
         rows = compare_everywhere(files, Path(scratch), expected, asked)
     check(rows, asked)
-    least = min(rows, key=lambda row: row.dice)
-    say(
-        f"{len(rows)} comparisons agree; least Dice {least.dice:.6f} "
-        f"({least.runtime}, {least.study}, {least.label})"
-    )
+    least = least_agreeing(rows)
+    say(f"{len(rows)} comparisons agree; least Dice {least.dice:.6f} ({least.where})")
     return rows
 
 
@@ -148,9 +145,11 @@ def _network(asked: ExportSpecification, weights: Path) -> nn.Module:
         raise ArchitectureError(
             f"{asked.architecture} is a detector: the command exports networks for segmentation"
         )
-    return build_network(
-        asked.architecture, read_weights(weights), asked.options, source=weights.name
-    )
+    return load_network(weights, asked.architecture, asked.options)
+
+
+def _size_multiple(asked: ExportSpecification, network: nn.Module) -> int:
+    return asked.size_multiple or size_multiple_of(network)
 
 
 def _graph(network: nn.Module, asked: ExportSpecification) -> SegmentationGraph:
@@ -189,10 +188,9 @@ def _configure(asked: ExportSpecification, model: Path, files: ModelFiles, multi
         file_precision=asked.precision,
         max_batch=asked.max_batch,
     )
-    channels = len(asked.labels) + (1 if asked.activation == "argmax" else 0)
     texts = model_configurations(
         contract,
-        probabilities=channels if asked.probabilities else 0,
+        probabilities=asked.output_channels if asked.probabilities else 0,
         # Strongly typed: the plan computes in the types of the file.
         plan=PlanFile(files.plan.sha256, asked.precision) if files.plan else None,
     )
@@ -242,7 +240,7 @@ def _summary(report: ExportReport) -> list[str]:
     least = report.least
     error = report.logit_error
     return [
-        f"least Dice against PyTorch {least.dice:.6f} ({least.runtime}, {least.study}, "
-        f"{least.label}), {report.asked.required_dice} needed",
+        f"least Dice against PyTorch {least.dice:.6f} ({least.where}), "
+        f"{report.asked.required_dice} needed",
         *([f"logits within {error:.1e} of the largest"] if error is not None else []),
     ]

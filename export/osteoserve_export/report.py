@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from osteoserve_export.parity.proof import Row
+from osteoserve_export.parity.proof import Row, least_agreeing
 from osteoserve_export.specification import LEAST_DICE, LOGIT_TOLERANCE, ExportSpecification
 
 #: Packages whose version a result may depend on.
@@ -62,7 +62,7 @@ class ExportReport:
     @property
     def least(self) -> Row:
         """The comparison that agrees least."""
-        return min(self.rows, key=lambda row: row.dice)
+        return least_agreeing(self.rows)
 
     @property
     def logit_error(self) -> float | None:
@@ -178,8 +178,8 @@ def _processor() -> str:
 def _facts(report: ExportReport) -> Sequence[str]:
     asked, least = report.asked, report.least
     facts = [
-        f"Least Dice against PyTorch: {least.dice:.6f} ({least.runtime}, {least.study}, "
-        f"{least.label}); required: {asked.required_dice}"
+        f"Least Dice against PyTorch: {least.dice:.6f} ({least.where}); "
+        f"required: {asked.required_dice}"
         + _changed(asked.required_dice, LEAST_DICE[asked.precision]),
     ]
     if report.logit_error is not None:

@@ -27,6 +27,11 @@ Activation = Literal["threshold", "argmax"]
 Precision = Literal["fp32", "fp16", "int8"]
 Format = Literal["onnx", "tensorrt"]
 
+#: What the shipped CT networks were trained on, and what an export states unless told otherwise:
+#: pixel spacing, and the least and largest that are taken without resampling, mm.
+PIXEL_SPACING_MM: Final = 0.9766
+PIXEL_SPACING_RANGE_MM: Final = (0.6, 1.3)
+
 #: Least Dice between the exported file's masks and the network's, per study and per label.
 LEAST_DICE: Final[Mapping[str, float]] = {"fp32": 0.999, "fp16": 0.995, "int8": 0.995}
 
@@ -77,8 +82,8 @@ class ExportSpecification:
     options: Mapping[str, Any] = field(default_factory=dict)
     window: Window = field(default_factory=Window)
     normalisation: Normalisation = Normalisation.INTERPATIENT
-    pixel_spacing_mm: float = 0.9766
-    pixel_spacing_range_mm: tuple[float, float] = (0.6, 1.3)
+    pixel_spacing_mm: float = PIXEL_SPACING_MM
+    pixel_spacing_range_mm: tuple[float, float] = PIXEL_SPACING_RANGE_MM
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     activation: Activation = "threshold"
@@ -137,6 +142,11 @@ class ExportSpecification:
         ):
             if not right:
                 raise SpecificationError(message)
+
+    @property
+    def output_channels(self) -> int:
+        """Channels that the network must have: one a label, and one for background in an argmax."""
+        return len(self.labels) + (1 if self.activation == "argmax" else 0)
 
     @property
     def required_dice(self) -> float:

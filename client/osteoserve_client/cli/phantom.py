@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+
+output_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the study; made where it does not exist.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Which body."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Say what was written as one JSON document."
+)
 
 
 @click.group()
@@ -14,14 +30,7 @@ def phantom() -> None:
 
 
 @phantom.command()
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the study; made where it does not exist.",
-)
+@output_option
 @click.option("--slices", type=click.IntRange(1, 2000), default=120, show_default=True)
 @click.option(
     "--region",
@@ -42,9 +51,9 @@ def phantom() -> None:
     show_default=True,
     help="Part of the body, over which the slices are spread.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which body.")
+@seed_option
 @click.option("--labels", is_flag=True, help="Write the true label map too.")
-@click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON document.")
+@json_option
 def ct(output: Path, slices: int, region: str, seed: int, labels: bool, as_json: bool) -> None:
     """Make a CT study: DIR/dicom, and with --labels DIR/labels.nii.gz.
 
@@ -59,25 +68,14 @@ def ct(output: Path, slices: int, region: str, seed: int, labels: bool, as_json:
     written = {"dicom": str(folder)}
     if labels:
         written["labels"] = str(write_label_map(made, output / "labels.nii.gz"))
-    if as_json:
-        click.echo(json.dumps(written | {"slices": slices, "region": region, "seed": seed}))
-        return
-    for path in written.values():
-        click.echo(path)
+    _tell(written, {"slices": slices, "region": region, "seed": seed}, as_json=as_json)
 
 
 @phantom.command()
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the study; made where it does not exist.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which body.")
+@output_option
+@seed_option
 @click.option("--labels", is_flag=True, help="Write the true regions and hot spots too.")
-@click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON document.")
+@json_option
 def scintigraphy(output: Path, seed: int, labels: bool, as_json: bool) -> None:
     """Make a whole-body bone scan, anterior and posterior: DIR/dicom.
 
@@ -100,11 +98,7 @@ def scintigraphy(output: Path, seed: int, labels: bool, as_json: bool) -> None:
     if labels:
         write_labels(made, truth)
         written["labels"] = str(truth)
-    if as_json:
-        click.echo(json.dumps(written | {"seed": seed}))
-        return
-    for path in written.values():
-        click.echo(path)
+    _tell(written, {"seed": seed}, as_json=as_json)
 
 
 def _refuse_filled(folder: Path, why: str) -> None:
@@ -112,3 +106,12 @@ def _refuse_filled(folder: Path, why: str) -> None:
 
     if folder.exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} is not empty: {why}")
+
+
+def _tell(written: dict[str, str], drawn: dict[str, Any], *, as_json: bool) -> None:
+    """Say what was written, and for a program what it was drawn from."""
+    if as_json:
+        click.echo(json.dumps(written | drawn))
+        return
+    for path in written.values():
+        click.echo(path)

@@ -85,6 +85,15 @@ class DicomSource:
     warnings: tuple[str, ...]
 
 
+def check_references(study: Study) -> None:
+    """Refuse a study to whose slices a segmentation object could not refer.
+
+    Raises:
+        MissingAttributeError: A slice has no SOP Instance UID of its own.
+    """
+    _instances(study.datasets)
+
+
 def dicom_source(study: Study) -> DicomSource:
     """Reduce a study's headers to what a segmentation object takes over.
 

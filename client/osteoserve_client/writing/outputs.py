@@ -12,7 +12,7 @@ import numpy.typing as npt
 from osteoserve_client.errors import ServiceError
 from osteoserve_client.reading import onto_source_slices
 from osteoserve_client.study import Study
-from osteoserve_client.writing.dicom_source import dicom_source
+from osteoserve_client.writing.dicom_source import check_references, dicom_source
 from osteoserve_client.writing.nifti import write_label_map
 from osteoserve_client.writing.preview import write_preview
 from osteoserve_client.writing.report import report_document, write_report
@@ -78,8 +78,7 @@ def check_study(study: Study) -> None:
     Raises:
         MissingAttributeError: A DICOM source lacks what a segmentation object must refer to.
     """
-    if study.datasets:
-        dicom_source(study)
+    check_references(study)
 
 
 def check_agreement(study: Study, labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:

@@ -17,8 +17,7 @@ from osteoserve_export.conversion.tensorrt_build import PlanOptions, ShapeProfil
 from osteoserve_export.conversion.tensorrt_plan import PlanReport, build_plan
 from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.specification import ExportSpecification
-
-ONNX, PLAN = "model.onnx", "model.plan"
+from osteoserve_preprocessing.inference.configuration import ONNX_FILE, PLAN_FILE
 
 #: Height and width that a plan takes, pixels: what it is fastest at, and at most. The least is
 #: twice the network's size multiple.
@@ -67,7 +66,7 @@ def write_model_files(
         ConversionError: It cannot be brought into that form.
         UnavailableError: A plan was asked for, and this machine has no GPU or no TensorRT.
     """
-    served, proof = folder / ONNX, scratch / "proof.onnx"
+    served, proof = folder / ONNX_FILE, scratch / "proof.onnx"
     reduced = asked.precision != "fp32"
     whole = scratch / "fp32.onnx" if reduced else served
     export_onnx(graph, whole, proof, size_multiple=size_multiple, max_batch=asked.max_batch)
@@ -87,4 +86,4 @@ def _write_plan(asked: ExportSpecification, onnx: Path, size_multiple: int) -> P
         (min(8, asked.max_batch), USUAL_SIDE, USUAL_SIDE),
         (asked.max_batch, LARGEST_SIDE, LARGEST_SIDE),
     )
-    return build_plan(onnx, onnx.with_name(PLAN), PlanOptions(profile=profile))
+    return build_plan(onnx, onnx.with_name(PLAN_FILE), PlanOptions(profile=profile))

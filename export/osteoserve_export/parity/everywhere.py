@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from osteoserve_export.conversion.model_files import PLAN, ModelFiles
+from osteoserve_export.conversion.model_files import ModelFiles
 from osteoserve_export.conversion.tensorrt_plan import PlanRunner
 from osteoserve_export.errors import ParityError
 from osteoserve_export.parity.proof import BATCHES, Expected, Row, compare_runtime
@@ -13,6 +13,7 @@ from osteoserve_export.parity.runtimes import OnnxRuntime, OpenVino
 from osteoserve_export.parity.served import compare_served
 from osteoserve_export.specification import ExportSpecification
 from osteoserve_preprocessing.errors import PreprocessingError
+from osteoserve_preprocessing.inference.configuration import PLAN_FILE
 
 
 def compare_everywhere(
@@ -42,7 +43,7 @@ def compare_everywhere(
         rows += compare_runtime(runtime.name, runtime, expected, asked)
     if files.plan:
         name = f"TensorRT {files.plan.tensorrt} on {files.plan.gpu.name}"
-        rows += compare_runtime(name, PlanRunner(files.onnx.with_name(PLAN)), expected, asked)
+        rows += compare_runtime(name, PlanRunner(files.onnx.with_name(PLAN_FILE)), expected, asked)
     try:
         rows += compare_served(repository, expected, asked)
     except PreprocessingError as error:

@@ -51,6 +51,11 @@ class Row:
     dice: float
     logit_error: float | None = None
 
+    @property
+    def where(self) -> str:
+        """What was compared, in words."""
+        return f"{self.runtime}, {self.study}, {self.label}"
+
 
 @dataclass(frozen=True, eq=False)
 class Expected:
@@ -79,11 +84,10 @@ def expectations(
     answers = []
     for trial in trials:
         logits = reference.logits(trial.slices)
-        classes = len(asked.labels) + (1 if asked.activation == "argmax" else 0)
-        if logits.shape[1] != classes:
+        if logits.shape[1] != asked.output_channels:
             raise ParityError(
                 f"the network has {logits.shape[1]} output channels; {len(asked.labels)} labels "
-                f"with {asked.activation} need {classes}"
+                f"with {asked.activation} need {asked.output_channels}"
             )
         if not np.isfinite(logits).all():
             raise ParityError(f"the network answers {trial.name} with numbers that are not finite")
@@ -138,7 +142,7 @@ def check(rows: Sequence[Row], asked: ExportSpecification) -> None:
     Raises:
         ParityError: A Dice is too low or a logit too far off; says by how much, and where.
     """
-    worst = min(rows, key=lambda row: row.dice)
+    worst = least_agreeing(rows)
     if worst.dice < asked.required_dice:
         raise ParityError(
             f"{worst.runtime} agrees with PyTorch on {worst.label} only to a Dice of "
@@ -152,6 +156,11 @@ def check(rows: Sequence[Row], asked: ExportSpecification) -> None:
             f"{row.runtime}: a logit is off by {row.logit_error:.2g} of the largest (allowed: "
             f"{asked.logit_tolerance}), in {row.study} in batches of {row.batch}"
         )
+
+
+def least_agreeing(rows: Sequence[Row]) -> Row:
+    """The comparison with the smallest Dice."""
+    return min(rows, key=lambda row: row.dice)
 
 
 def label_names(asked: ExportSpecification) -> dict[int, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_export.errors import PairError
+from osteoserve_export.specification import PIXEL_SPACING_MM, PIXEL_SPACING_RANGE_MM
 from osteoserve_export.training.pairs import BONE, IGNORED
 from osteoserve_preprocessing.core import (
     PreprocessingOptions,
@@ -21,8 +22,8 @@ from osteoserve_preprocessing.geometry import Volume
 #: From (N, H, W) uint8 grey values to (N, H, W) uint8 labels: a network, however it is run.
 Segmenter = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
-#: What the served model is told about pixel spacing; the same numbers stand in its contract.
-PIXEL_SPACING_MM, PIXEL_SPACING_RANGE_MM, SIZE_MULTIPLE = 0.9766, (0.6, 1.3), 16
+#: H and W must be multiples of it, for a U-Net with four downsamplings.
+SIZE_MULTIPLE = 16
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ QUEUE_TIMEOUT_US: Final = 300_000_000
 #: Requests that may wait; beyond them Triton answers UNAVAILABLE at once.
 QUEUE_SIZE: Final = 64
 
+#: Files of a version directory.
+ONNX_FILE: Final = "model.onnx"
+PLAN_FILE: Final = "model.plan"
+
 #: Height and width of the slice that a model is warmed up with, pixels.
 WARM_UP_SIDE: Final = 512
 
@@ -113,7 +117,7 @@ def _tensorrt(
             },
         )
         return config
-    config.backend, config.default_model_filename = "tensorrt", "model.plan"
+    config.backend, config.default_model_filename = "tensorrt", PLAN_FILE
     config.parameters["osteoserve.model_sha256"].string_value = plan.digest
     config.parameters["osteoserve.precision"].string_value = plan.precision
     return config
@@ -124,7 +128,7 @@ def _shared(contract: ModelContract, probabilities: int) -> model_config_pb2.Mod
         name=contract.name,
         backend="onnxruntime",
         max_batch_size=contract.max_batch,
-        default_model_filename="model.onnx",
+        default_model_filename=ONNX_FILE,
     )
     uint8 = model_config_pb2.TYPE_UINT8
     config.input.add(name=contract.input_name, data_type=uint8, dims=[-1, -1])
