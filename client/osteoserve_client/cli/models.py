@@ -17,6 +17,7 @@ def models(server: str | None, as_json: bool) -> None:
     from google.protobuf.json_format import MessageToDict
 
     from osteoserve_client.service import ServiceClient
+    from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
     with service_address(server) as address, ServiceClient(address) as client:
         served = client.models()
@@ -34,8 +35,10 @@ def models(server: str | None, as_json: bool) -> None:
     for model in served:
         labels = ", ".join(f"{label.value} {label.name}" for label in model.labels)
         window = "..".join(f"{limit:g}" for limit in model.window_hu)
+        modality = pb.Modality.Name(model.modality).removeprefix("MODALITY_")
+        images = f"{modality}, window {window} HU" if window else modality
         state = "ready" if model.ready else "NOT READY"
         click.echo(
-            f"{model.name} v{model.version}  {state}  {model.precision}  window {window} HU  "
+            f"{model.name} v{model.version}  {state}  {model.precision}  {images}  "
             f"labels: {labels}  sha256 {model.digest[:12]}"
         )

@@ -108,6 +108,10 @@ class BodyFrame:
         return slice(first, last) if first < last else None
 
 
+#: HU of yellow marrow, and standard deviation of the few coarse trabeculae that cross it.
+MARROW_FAT_HU, COARSE_HU = -45.0, 90.0
+
+
 @dataclass(frozen=True)
 class Bone:
     """How a bone is built: a compact shell around marrow.
@@ -118,6 +122,7 @@ class Bone:
         marrow_hu: HU inside.
         texture_hu: Standard deviation of the trabecular pattern.
         dense_hu: How much denser the marrow is right under the shell.
+        fat: How far trabeculae have given way to fat, 0..1; what is left of them stands coarse.
     """
 
     cortex_mm: float
@@ -125,6 +130,7 @@ class Bone:
     marrow_hu: float
     texture_hu: float = 25.0
     dense_hu: float = 90.0
+    fat: float = 0.0
 
 
 class SliceCanvas:
@@ -185,9 +191,18 @@ class SliceCanvas:
         depth = np.clip(-distance - np.float32(bone.cortex_mm), 0, 40)
         dense = bone.dense_hu * np.exp(-depth / np.float32(4.0))
         marrow = bone.marrow_hu + dense + bone.texture_hu * self.texture[box]
+        if bone.fat:
+            void = self._void(box, depth, bone.fat)
+            coarse = np.float32(COARSE_HU) * np.maximum(self.texture[box], -1)
+            marrow += void * (np.float32(MARROW_FAT_HU) + coarse - marrow)
         hu = self.hu[box]
         hu += (outer - inner) * (bone.cortex_hu - hu) + inner * (marrow - hu)
         np.maximum(self.bone[box], outer, out=self.bone[box])
+
+    def _void(self, box: Box, depth: Array, fat: float) -> Array:
+        """Share of the marrow, at this depth under the shell, mm, that is a void full of fat."""
+        patches = np.clip(np.float32(2 * fat - 0.6) + np.float32(0.5) * self.strands[box], 0, 1)
+        return patches * (1 - np.exp(-depth / np.float32(2.5)))
 
     def field(self) -> DistanceField:
         """A scratch distance field; one at a time."""

@@ -28,7 +28,10 @@ class Limbs:
         fatty = float(np.interp(parameters.marrow_hu, [20, 250], [-70, 40]))
         self._shaft = Bone(4.6, parameters.cortex_hu, fatty, 14.0, 20.0)
         self._thin_shaft = Bone(2.8, 0.95 * parameters.cortex_hu, fatty + 30, 18.0, 40.0)
-        self._spongy = Bone(1.3, 0.65 * parameters.cortex_hu, 0.9 * parameters.marrow_hu + 60, 35.0)
+        spongy = 0.9 * parameters.marrow_hu + 60
+        self._spongy = Bone(
+            1.3, 0.65 * parameters.cortex_hu, spongy, 35.0, fat=0.7 * parameters.marrow_fat
+        )
         self._girdle = Bone(1.2, 0.8 * parameters.cortex_hu, 0.6 * parameters.marrow_hu + 60, 30.0)
         arms = arm_bones(parameters.arms, parameters.arm_spread_mm)
         self._girdle_rods = Capsules(_both(girdle_rods()))

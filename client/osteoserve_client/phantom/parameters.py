@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class PhantomParameters:
         breast_mm: How far the breasts stand out; 0 for none.
         marrow_hu: Trabecular bone of the vertebrae: 20 (osteoporosis) to 250 (young adult).
         cortex_hu: Compact bone of the long shafts.
+        marrow_fat: How far spongy bone of the pelvic ring and the limbs' ends has given way to fat,
+            0..1, as in the alae of an old patient's sacrum.
         roll_deg: Rotation about the long axis.
         lean: (x, y) shift per mm along z, a slight tilt of the long axis.
         offset_mm: (x, y) shift of the body from the centre of the field of view.
@@ -87,6 +89,7 @@ class PhantomParameters:
     noise_hu: float = 14.0
     blur_mm: float = 0.7
     padding_hu: int | None = -1024
+    marrow_fat: float = 0.0
 
     def __post_init__(self) -> None:
         for value, allowed in (
@@ -109,7 +112,7 @@ def draw_parameters(seed: int) -> PhantomParameters:
         contrast
     ]
     girth = float(np.clip(rng.normal(1.0, 0.08), 0.85, 1.22))
-    return PhantomParameters(
+    drawn = PhantomParameters(
         seed=seed,
         stature_mm=float(np.clip(rng.normal(1710, 85), 1500, 1960)),
         frame=float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1)),
@@ -142,3 +145,7 @@ def draw_parameters(seed: int) -> PhantomParameters:
         padding_hu=[None, -1024, -2000, -3024][int(rng.integers(0, 4))],
         slice_thickness_mm=float(rng.choice([0.0, 3.0, 5.0], p=[0.6, 0.2, 0.2])),
     )
+    # Where trabeculae have become few, fat has often taken their place.
+    if drawn.marrow_hu < 160 and rng.random() < 0.7:
+        drawn = replace(drawn, marrow_fat=float(rng.uniform(0.3, 1.0)))
+    return drawn

@@ -48,8 +48,11 @@ class Pelvis:
 
     def __init__(self, parameters: PhantomParameters) -> None:
         marrow = 0.6 * parameters.marrow_hu + 10
-        self._bone = Bone(1.5, 0.8 * parameters.cortex_hu, marrow, 30.0)
-        self._spongy = Bone(1.0, 0.5 * parameters.cortex_hu, 0.8 * parameters.marrow_hu, 26.0)
+        fat = parameters.marrow_fat
+        self._bone = Bone(1.5, 0.8 * parameters.cortex_hu, marrow, 30.0, fat=0.6 * fat)
+        self._spongy = Bone(
+            1.0, 0.5 * parameters.cortex_hu, 0.8 * parameters.marrow_hu, 26.0, fat=fat
+        )
         self._plates = [
             Loft(_side(sections, s), blend_mm=6.0) for sections in (ILIUM, ACETABULUM)
             for s in (1.0, -1.0)

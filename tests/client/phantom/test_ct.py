@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import SimpleITK
+from scipy import ndimage
 
 from osteoserve_client.phantom import (
     REGIONS,
@@ -156,6 +157,24 @@ def test_marrow_is_bone_even_where_it_is_fat() -> None:
         hu, label = probe.at(x, -8, 690)
         assert label == 1
         assert hu < 60
+
+
+def test_fat_takes_the_place_of_spongy_bone_and_not_of_its_shell() -> None:
+    poor, fat = (
+        PhantomScan(replace(PLAIN, marrow_hu=60.0, marrow_fat=share), **FINE).slice(z_mm)
+        for z_mm in (PhantomScan(PLAIN, **FINE).scale * 970.0,)
+        for share in (0.0, 1.0)
+    )
+    assert np.array_equal(poor[1], fat[1])
+    bone = poor[1] > 0
+    change = fat[0].astype(float) - poor[0]
+    # The scanner's blur carries a little of it out.
+    assert np.abs(change[~ndimage.binary_dilation(bone, iterations=4)]).max() <= 1
+    changed = bone & (np.abs(change) > 20)
+    assert 0.2 < changed.sum() / bone.sum() < 0.9
+    assert np.median(change[changed]) < -50
+    dense = bone & (poor[0] > 600)
+    assert np.median(np.abs(fat[0][dense] - poor[0][dense])) < 30
 
 
 def test_left_and_right(probe: Probe) -> None:
