@@ -8,7 +8,10 @@ STUDY ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-quick bench lint format stubs serve doctor clean
+# Models whose ONNX files are too large for git; their checkpoints are in export/checkpoints.
+LARGE_MODELS := resnet_unet_pelvis mask_rcnn_scintigraphy
+
+.PHONY: demo models test test-quick bench lint format stubs serve doctor clean
 
 demo: .venv/.demo ## A study in, its skeleton out: a phantom, or STUDY=<folder or file>
 ifeq ($(strip $(STUDY)),)
@@ -18,6 +21,13 @@ ifeq ($(strip $(STUDY)),)
 else
 	@$(BIN)/osteoserve segment "$(STUDY)" -o $(OUT)/result
 endif
+
+models: $(LARGE_MODELS:%=model_repository/%/config.pbtxt) ## Export the models that git does not hold
+
+model_repository/%/config.pbtxt: export/checkpoints/%.safetensors export/checkpoints/%.toml | .venv/.export
+	@rm -rf model_repository/$*
+	@$(BIN)/osteoserve export --config export/checkpoints/$*.toml --weights $< \
+	    --card export/checkpoints/$*.md --repository model_repository
 
 test: .venv/.test ## Every test
 	@$(BIN)/python -m pytest
@@ -58,6 +68,12 @@ clean:
 .venv/.demo: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing into .venv (a minute or two, once)"
 	@$(PIP) --editable '.[service]'
+	@touch $@
+
+# The export toolchain beside it, with torch.
+.venv/.export: .venv/.demo
+	@echo "Installing what exporting needs"
+	@$(PIP) --editable '.[service,export]'
 	@touch $@
 
 # What the tests need beside it, torch for the export toolchain among it.

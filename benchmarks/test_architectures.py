@@ -29,7 +29,7 @@ from osteoserve_export.label_codes import labels_of_names  # noqa: E402
 from osteoserve_export.parity.runtimes import OnnxRuntime, OpenVino  # noqa: E402
 from osteoserve_preprocessing.core import Normalisation, Window  # noqa: E402
 from osteoserve_preprocessing.inference.configuration import model_configurations  # noqa: E402
-from osteoserve_preprocessing.inference.contract import ModelContract  # noqa: E402
+from osteoserve_preprocessing.inference.contract import SegmentationContract  # noqa: E402
 from osteoserve_preprocessing.triton import EmbeddedTriton  # noqa: E402
 
 Images = np.ndarray
@@ -77,7 +77,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         graph = SegmentationGraph(network, activation="threshold" if labels == 1 else "argmax")
         file = folder / "model" / "1" / "model.onnx"
         export_onnx(graph, file, root / "proof.onnx", size_multiple=MULTIPLE, max_batch=8)
-        contract = ModelContract(
+        contract = SegmentationContract(
             name="model",
             version="1",
             modality="CT",

@@ -13,21 +13,42 @@ from typing import Any
 
 import click
 
-RECIPE = Path(__file__).parent / "training" / "recipes" / "unet_skeleton.toml"
+RECIPES = Path(__file__).parent / "training" / "recipes"
+RECIPE = RECIPES / "unet_skeleton.toml"
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
 existing = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 new_path = click.Path(path_type=Path)
+
+
+def _recipe_file(_context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    """A recipe by its name, or its file."""
+    shipped = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
+    path = shipped.get(value, Path(value))
+    if not path.is_file():
+        message = f"{value} is no file, and no recipe among {', '.join(shipped)}"
+        raise click.BadParameter(message, param=parameter)
+    return path
+
+
 recipe_option = click.option(
     "--recipe",
-    type=existing_file,
-    default=RECIPE,
-    show_default="the shipped model's",
-    help="Recipe (TOML).",
+    callback=_recipe_file,
+    default=RECIPE.stem,
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Recipe: of this package by its name, or TOML.",
 )
 checkpoint_option = click.option(
     "--checkpoint", type=existing_file, required=True, help="Weights (.safetensors)."
+)
+study_option = click.option(
+    "--study",
+    "studies",
+    multiple=True,
+    type=existing,
+    help="To prove parity on: a CT; for a detector a bone scan (DICOM), or a PNG of both views.",
 )
 threads_option = click.option("--threads", type=click.IntRange(1), help="Threads of torch.")
 
@@ -55,13 +76,14 @@ def one_line_errors() -> Iterator[None]:
         raise _Refusal(str(error), code) from error
 
 
-@click.command("train", short_help="Train the skeleton U-Net on images and labels.")
+@click.command("train", short_help="Train a network on images and labels.")
 @click.option("--data", type=folder, help="Folder that the recipe's studies lie in.")
 @click.option(
     "--pairs",
     type=folder,
     multiple=True,
-    help="Folder of study folders, each with image/ (DICOM) or image.nii.gz, and labels.nii.gz.",
+    help="Folder of study folders: image/ (DICOM) or image.nii.gz, and labels.nii.gz; for a "
+    "detector dicom/ and labels/.",
 )
 @recipe_option
 @click.option("--hold-out", metavar="STUDY", help="Study of the recipe that must not be seen.")
@@ -93,12 +115,13 @@ def train(
     compiled: bool,
     out: Path,
 ) -> None:
-    """Train the skeleton U-Net on images and labels.
+    """Train the network of a recipe on images and labels.
 
     The seeds are the recipe's: the same data, settings and number of threads on the same machine
     give the same weights.
     """
-    from osteoserve_export.training.run import TrainingRun, run_training
+    from osteoserve_export.training.run import TrainingRun
+    from osteoserve_export.training.start import start_training
 
     run = TrainingRun(
         recipe=recipe,
@@ -113,23 +136,33 @@ def train(
         out=out,
     )
     with one_line_errors():
-        run_training(run, say=click.echo)
+        start_training(run, say=click.echo)
 
 
 @click.command("evaluate", short_help="Compare a network's masks with references.")
 @checkpoint_option
-@click.option("--data", type=folder, required=True, help="Folder that the studies lie in.")
+@click.option("--data", type=folder, help="Folder that the recipe's studies lie in.")
+@click.option("--pairs", type=folder, multiple=True, help="Folder of bone scans, for a detector.")
 @recipe_option
 @click.option("--study", "names", multiple=True, help="Only these studies of the recipe.")
 @threads_option
 def evaluate(
-    checkpoint: Path, data: Path, recipe: Path, names: tuple[str, ...], threads: int | None
+    checkpoint: Path,
+    data: Path | None,
+    pairs: tuple[Path, ...],
+    recipe: Path,
+    names: tuple[str, ...],
+    threads: int | None,
 ) -> None:
-    """Segment the recipe's studies as they are served, and print one line of figures each."""
-    from osteoserve_export.training.run import run_evaluation
+    """Answer as the served model would, and print figures of each class."""
+    from osteoserve_export.training.run import EvaluationRun
+    from osteoserve_export.training.start import start_evaluation
 
+    run = EvaluationRun(
+        checkpoint=checkpoint, recipe=recipe, data=data, pairs=pairs, names=names, threads=threads
+    )
     with one_line_errors():
-        run_evaluation(checkpoint, recipe, data, names, threads=threads, say=click.echo)
+        start_evaluation(run, say=click.echo)
 
 
 @click.command("export", short_help="Export a checkpoint into the Triton model repository.")
@@ -162,10 +195,13 @@ def evaluate(
 @click.option("--probabilities/--no-probabilities", default=None, help="A second output.")
 @click.option("--space-to-depth/--no-space-to-depth", default=None, help="For CPUs with AMX.")
 @click.option("--size-multiple", type=click.IntRange(1), help="Of height and width.")
-@click.option("--max-batch", type=click.IntRange(1), help="Slices in one request.")
+@click.option("--image-size", metavar="ROWS,COLUMNS", help="Of a detector's images.")
+@click.option("--max-batch", type=click.IntRange(1), help="Images in one request.")
 @click.option("--tolerance", type=float, help="Least Dice, where not the default; is reported.")
 @click.option("--logit-tolerance", type=float, help="Largest relative difference of a logit.")
-@click.option("--study", "studies", multiple=True, type=existing, help="CT to prove parity on.")
+@click.option("--match-rate", type=float, help="Least share of detections that match.")
+@click.option("--score-tolerance", type=float, help="Largest difference of a detection's score.")
+@study_option
 @click.option("--card", type=existing_file, help="Model card (Markdown) to put beside it.")
 def export(
     architecture: str | None,
@@ -178,9 +214,10 @@ def export(
 ) -> None:
     """Export a checkpoint to a model that Triton serves, and prove that it answers the same.
 
-    ARCH is unet, resnet_unet, or package.module:factory for a network of your own. Every option
-    may stand in a specification (--config); the one that was used is written beside the model.
-    Nothing is written unless ONNX Runtime, OpenVINO and Triton agree with PyTorch.
+    ARCH is unet, resnet_unet, or package.module:factory for a network of your own, which label CT
+    slices; or mask_rcnn, which finds regions in bone scans. Every option may stand in a
+    specification (--config); the one that was used is written beside the model. Nothing is
+    written unless ONNX Runtime, OpenVINO and Triton agree with PyTorch.
     """
     with one_line_errors():
         from osteoserve_export.options import asked_for
@@ -196,7 +233,7 @@ def export(
 @click.command("parity", short_help="Compare a model folder with the checkpoint it came from.")
 @click.argument("model", type=folder)
 @click.option("--weights", type=existing_file, required=True, help="Checkpoint.")
-@click.option("--study", "studies", multiple=True, type=existing, help="CT to try.")
+@study_option
 def parity(model: Path, weights: Path, studies: tuple[Path, ...]) -> None:
     """Prove again that the folder MODEL answers as its checkpoint does. Writes nothing."""
     with one_line_errors():

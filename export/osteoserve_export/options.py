@@ -30,6 +30,7 @@ def asked_for(
     formats: str | None = None,
     mean: str | None = None,
     std: str | None = None,
+    image_size: str | None = None,
     tolerance: float | None = None,
     **others: Any,
 ) -> ExportSpecification:
@@ -46,11 +47,13 @@ def asked_for(
         formats: Names with commas between.
         mean: One number, or three with commas between.
         std: Likewise.
+        image_size: "rows,columns", pixels.
         tolerance: Least Dice.
-        **others: Fields of `ExportSpecification` as they are; None where not given.
+        **others: Fields of the specification as they are; None where not given.
 
     Raises:
-        SpecificationError: A value is missing or impossible.
+        SpecificationError: A value is missing, impossible, or of another task.
+        ArchitectureError: There is no such architecture.
     """
     changes: dict[str, Any] = dict(others)
     changes["least_dice"] = tolerance
@@ -63,6 +66,8 @@ def asked_for(
     changes["normalisation"] = Normalisation(normalisation) if normalisation else None
     if pixel_spacing_range is not None:
         changes["pixel_spacing_range_mm"] = _pair("--pixel-spacing-range", pixel_spacing_range)
+    if image_size is not None:
+        changes["image_size"] = _image_size(image_size)
     if window is not None:
         changes["window"] = _window(window)
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -87,6 +92,13 @@ def _window(text: str) -> Window:
         return Window(int(low), int(high))
     except OptionError as error:
         raise SpecificationError(f"--window: {error}") from error
+
+
+def _image_size(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise SpecificationError(f"--image-size takes ROWS,COLUMNS, not {text!r}") from error
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from osteoserve_export.errors import PairError, PublishError
+from osteoserve_export.errors import PairError
 from osteoserve_export.parity.trials import Trial, ellipses
-from osteoserve_export.specification import ExportSpecification
+from osteoserve_export.phantoms import phantom_studies
+from osteoserve_export.specification import SegmentationSpecification
 from osteoserve_export.training.pairs import canonical_volume, read_image
 from osteoserve_preprocessing.core import PreprocessingOptions, in_plane_sampling, preprocess
 
@@ -24,8 +22,8 @@ SLICES: Final = 12
 PHANTOM_SEEDS: Final = (11, 18)
 
 
-def trials(
-    studies: Sequence[Path], asked: ExportSpecification, *, size_multiple: int
+def slice_trials(
+    studies: Sequence[Path], asked: SegmentationSpecification, *, size_multiple: int
 ) -> tuple[Trial, ...]:
     """Slices to try, as the service would send them to the model.
 
@@ -45,16 +43,15 @@ def trials(
     if studies:
         found = [_trial(path, path.name, asked, size_multiple) for path in studies]
         return (*found, odd)
-    with tempfile.TemporaryDirectory(prefix="osteoserve-phantom-") as folder:
-        phantoms = [_phantom(Path(folder) / str(seed), seed) for seed in PHANTOM_SEEDS]
+    with phantom_studies("ct", PHANTOM_SEEDS, "--slices", str(SLICES)) as folders:
         found = [
             _trial(path, f"phantom {seed}", asked, size_multiple)
-            for path, seed in zip(phantoms, PHANTOM_SEEDS, strict=True)
+            for path, seed in zip(folders, PHANTOM_SEEDS, strict=True)
         ]
     return (*found, odd)
 
 
-def _trial(path: Path, name: str, asked: ExportSpecification, size_multiple: int) -> Trial:
+def _trial(path: Path, name: str, asked: SegmentationSpecification, size_multiple: int) -> Trial:
     volume = canonical_volume(read_image(path))
     prepared = preprocess(
         volume, PreprocessingOptions(window=asked.window, normalisation=asked.normalisation)
@@ -70,13 +67,3 @@ def _trial(path: Path, name: str, asked: ExportSpecification, size_multiple: int
         raise PairError(f"{path} has no slices")
     chosen = np.unique(np.linspace(0, count - 1, min(count, SLICES)).round().astype(int))
     return Trial(name, np.ascontiguousarray(sampling.forward(prepared.slices[chosen])))
-
-
-def _phantom(folder: Path, seed: int) -> Path:
-    """A phantom made by the command, as export knows nothing of the client's code."""
-    command = [sys.executable, "-m", "osteoserve_client", "phantom", "ct", "-o", str(folder)]
-    command += ["--slices", str(SLICES), "--seed", str(seed)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise PublishError(f"no phantom to try the export on: {made.stderr.strip()}")
-    return folder / "dicom"

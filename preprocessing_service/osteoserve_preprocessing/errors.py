@@ -16,6 +16,10 @@ class VoxelError(PreprocessingError, ValueError):
     """The voxels are not Hounsfield units: wrong dtype, NaN, or values that no CT has."""
 
 
+class ScintigramError(PreprocessingError, ValueError):
+    """The views of a bone scan are missing, empty, or of shapes that do not fit."""
+
+
 class OptionError(PreprocessingError, ValueError):
     """An option has a value that is not one of those documented."""
 

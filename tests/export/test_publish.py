@@ -20,7 +20,7 @@ from tritonclient.grpc import model_config_pb2  # noqa: E402
 from osteoserve_export.checkpoints import save_checkpoint  # noqa: E402
 from osteoserve_export.cli import main  # noqa: E402
 from osteoserve_export.specification import read_specification  # noqa: E402
-from osteoserve_preprocessing.inference.contract import contract_from_config  # noqa: E402
+from osteoserve_preprocessing.inference.parameters import contract_from_config  # noqa: E402
 from tests.export.graphs.test_segmentation import briefly_trained  # noqa: E402
 
 #: A network of the user's own, in a file that only the current directory knows.
@@ -253,7 +253,7 @@ class Code:
         ({"--name": "../box"}, 3, "name"),
         ({"--study": "garbage.safetensors"}, 3, "garbage"),
         ({"ARCH": "no_such_network"}, 3, "no_such_network"),
-        ({"ARCH": "mask_rcnn"}, 3, "detector"),
+        ({"ARCH": "mask_rcnn"}, 3, "mask_rcnn is for detection, which has no"),
         ({"--repository": "garbage.safetensors"}, 6, "could not be written"),
         ({"--format": "onnx,tensorrt"}, 3, "GPU"),
     ],
@@ -304,10 +304,11 @@ def test_a_tolerance_is_never_hidden(repository: Path) -> None:
 
 
 def _report(asked, *, dice: float):
-    from osteoserve_export.parity.proof import Row
+    from osteoserve_export.parity.proof import SegmentationProof
+    from osteoserve_export.parity.rows import Row
     from osteoserve_export.report import ExportReport, FileRecord
 
     row = Row("Triton 2", "study", (1, 2, 3), 1, "skeleton", 9, dice)
     file = FileRecord("1/model.onnx", 3, "ab" * 32)
-    return ExportReport(asked=asked, weights=file, parameters=1, folded=0, files=(file,),
-                        rows=(row,))  # fmt: skip
+    return ExportReport(weights=file, parameters=1, folded=0, files=(file,),
+                        proof=SegmentationProof(asked, (row,)))  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from osteoserve_preprocessing.inference.contract import contract_from_config
+from osteoserve_preprocessing.inference.parameters import contract_from_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "model_repository" / "unet_skeleton"
@@ -59,7 +59,7 @@ def test_the_file_answers_as_the_committed_checkpoint(served):
     asked = read_specification(MODEL / "export.toml", {})
     network = build_network(asked.architecture, read_weights(CHECKPOINT), asked.options)
     (expected,) = expectations(Reference(network, asked, channels=1), [ellipses(3, 96, 80)], asked)
-    np.testing.assert_array_equal(served(expected.trial.slices), expected.labels)
+    np.testing.assert_array_equal(served(expected.trial.images), expected.labels)
 
 
 def test_the_report_is_of_this_file_and_this_checkpoint():

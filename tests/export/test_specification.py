@@ -21,7 +21,8 @@ from osteoserve_export.label_codes import (
 )
 from osteoserve_export.options import asked_for
 from osteoserve_export.specification import (
-    ExportSpecification,
+    DetectionSpecification,
+    SegmentationSpecification,
     read_specification,
     write_specification,
 )
@@ -51,10 +52,10 @@ names = st.lists(
 
 
 @st.composite
-def specifications(draw: st.DrawFn) -> ExportSpecification:
+def specifications(draw: st.DrawFn) -> SegmentationSpecification:
     labels = labels_of_names(draw(names))
     low, middle, high = sorted(draw(st.lists(st.floats(0.1, 5), min_size=3, max_size=3)))
-    return ExportSpecification(
+    return SegmentationSpecification(
         architecture=draw(st.sampled_from(["unet", "resnet_unet", "package.module:factory"])),
         name=draw(st.from_regex(r"[a-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)),
         labels=labels,
@@ -75,9 +76,27 @@ def specifications(draw: st.DrawFn) -> ExportSpecification:
     )
 
 
-@given(specifications())
+@st.composite
+def detector_specifications(draw: st.DrawFn) -> DetectionSpecification:
+    return DetectionSpecification(
+        architecture="mask_rcnn",
+        name=draw(st.from_regex(r"[a-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)),
+        labels=labels_of_names(draw(names)),
+        version=draw(st.integers(1, 10**6)),
+        options=draw(st.dictionaries(st.sampled_from(["box_score_thresh"]), st.floats(0, 1))),
+        precision=draw(st.sampled_from(["fp32", "fp16"])),
+        max_batch=draw(st.integers(1, 64)),
+        image_size=draw(st.tuples(st.integers(1, 2000), st.integers(1, 2000))),
+        least_dice=draw(st.none() | st.floats(0.5, 1)),
+        match_rate=draw(st.floats(0.5, 1)),
+        score_tolerance=draw(st.floats(0.001, 0.5)),
+    )
+
+
+@given(specifications() | detector_specifications())
 def test_what_is_written_is_read_again(
-    tmp_path_factory: pytest.TempPathFactory, asked: ExportSpecification
+    tmp_path_factory: pytest.TempPathFactory,
+    asked: SegmentationSpecification | DetectionSpecification,
 ) -> None:
     path = tmp_path_factory.mktemp("specification") / "export.toml"
     path.write_text(write_specification(asked), encoding="utf-8")
@@ -113,6 +132,51 @@ def test_options_alone_are_enough() -> None:
     assert asked.formats == ("onnx", "tensorrt")
     assert asked.required_dice == 0.99
     assert asked.activation == "threshold"
+
+
+def detector(**changes: object) -> DetectionSpecification:
+    given = {"architecture": "mask_rcnn", "name": "found", "labels": "skull,spine"}
+    asked = asked_for(None, **(given | changes))
+    assert isinstance(asked, DetectionSpecification)
+    return asked
+
+
+def test_the_architecture_decides_what_is_asked() -> None:
+    asked = detector(image_size="640,400", match_rate=0.9)
+    assert (asked.image_size, asked.match_rate, asked.max_batch) == ((640, 400), 0.9, 8)
+    assert detector().image_size == (950, 512)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"window": "0,300"}, "mask_rcnn is for detection, which has no window_hu"),
+        ({"threshold": 0.5}, "no threshold"),
+        ({"activation": "argmax"}, "no activation"),
+        ({"probabilities": True}, "no probabilities"),
+        ({"space_to_depth": False}, "no space_to_depth"),
+        ({"normalisation": "inpatient"}, "no normalisation"),
+        ({"pixel_spacing": 1.0}, "no pixel_spacing_mm"),
+        ({"mean": "0.5"}, "no mean"),
+        ({"logit_tolerance": 0.1}, "no logit_tolerance"),
+        ({"precision": "int8"}, "fp32 or fp16, not in int8"),
+        ({"image_size": "950x512"}, "--image-size"),
+        ({"image_size": "950"}, "image_size"),
+        ({"image_size": "0,512"}, "image_size"),
+        ({"match_rate": 0.0}, "match_rate"),
+        ({"score_tolerance": 1.0}, "score_tolerance"),
+    ],
+)
+def test_what_makes_no_sense_for_a_detector_is_named(changes: dict[str, object], word: str) -> None:
+    with pytest.raises(SpecificationError, match=word) as caught:
+        detector(**changes)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_a_detector_has_is_none_of_a_u_net(file: Path) -> None:
+    for changes in ({"image_size": "950,512"}, {"match_rate": 0.9}, {"score_tolerance": 0.1}):
+        with pytest.raises(SpecificationError, match="resnet_unet is for segmentation, which has"):
+            asked_for(file, **changes)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])

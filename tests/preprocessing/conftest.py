@@ -16,12 +16,18 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2
 
 from osteoserve_preprocessing.core import Normalisation, Window
-from osteoserve_preprocessing.inference import Code, Label, ModelContract
+from osteoserve_preprocessing.inference import (
+    Code,
+    DetectionContract,
+    Label,
+    ModelContract,
+    SegmentationContract,
+)
 from osteoserve_preprocessing.inference.configuration import model_configurations
 from osteoserve_preprocessing.triton import EmbeddedTriton
 
 EditConfiguration = Callable[[model_config_pb2.ModelConfig], object]
-WriteModel = Callable[..., ModelContract]
+WriteModel = Callable[..., SegmentationContract]
 
 
 def threshold_network(
@@ -124,7 +130,94 @@ def random_network(width: int = 8, *, kernel: int = 3) -> bytes:
     return threshold_network([first, last], 100.0)
 
 
-def write_one_model(folder: Path, model: bytes, **changes: Any) -> ModelContract:
+#: Height, width, most detections and mask cells of `finding_network`.
+VIEWS, PLACES, CELLS = (24, 32), 3, 2
+
+
+def finding_network(*, value: int = 1, score: float = 0.5) -> bytes:
+    """Finds as many objects in an image as its first pixel says, all alike, as an ONNX file.
+
+    Args:
+        value: Their label.
+        score: Their score.
+    """
+    node = helper.make_node
+    constants: dict[str, Any] = {
+        "places": np.arange(PLACES, dtype=np.float32)[None],
+        "axes": np.array([1, 2], np.int64),
+        "corner": np.array([0, 0], np.int64),
+        "end": np.array([1, 1], np.int64),
+        "value": np.float32(value),
+        "score": np.float32(score),
+        "box": np.array([2, 3, 12, 13], np.float32),
+        "mask": np.full((CELLS, CELLS), 0.75, np.float32),
+        "last": np.array([2], np.int64),
+        "both": np.array([2, 3], np.int64),
+        "one": np.array([1], np.int64),
+    }
+    nodes = [
+        node("Slice", ["views", "corner", "end", "axes"], ["pixel"]),
+        node("Cast", ["pixel"], ["wide"], to=TensorProto.FLOAT),
+        node("Squeeze", ["wide", "axes"], ["wanted"]),
+        node("Cast", ["wanted"], ["count"], to=TensorProto.INT32),
+        node("Unsqueeze", ["wanted", "one"], ["column"]),
+        node("Greater", ["column", "places"], ["there"]),
+        node("Cast", ["there"], ["ones"], to=TensorProto.FLOAT),
+        node("Mul", ["ones", "score"], ["scores"]),
+        node("Mul", ["ones", "value"], ["values"]),
+        node("Cast", ["values"], ["labels"], to=TensorProto.UINT8),
+        node("Unsqueeze", ["ones", "last"], ["ones3"]),
+        node("Mul", ["ones3", "box"], ["boxes"]),
+        node("Unsqueeze", ["ones", "both"], ["ones4"]),
+        node("Mul", ["ones4", "mask"], ["masks"]),
+    ]
+    outputs = {
+        "boxes": (TensorProto.FLOAT, ["n", PLACES, 4]),
+        "labels": (TensorProto.UINT8, ["n", PLACES]),
+        "scores": (TensorProto.FLOAT, ["n", PLACES]),
+        "masks": (TensorProto.FLOAT, ["n", PLACES, CELLS, CELLS]),
+        "count": (TensorProto.INT32, ["n"]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "finding_network",
+        [helper.make_tensor_value_info("views", TensorProto.UINT8, ["n", *VIEWS])],
+        [helper.make_tensor_value_info(name, *tensor) for name, tensor in outputs.items()],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def write_one_detector(folder: Path, model: bytes, **changes: Any) -> DetectionContract:
+    anatomy = Code("123037004", "SCT", "Anatomical Structure")
+    stated = {
+        "name": folder.name,
+        "version": "1",
+        "modality": "NM",
+        "labels": (Label(1, "skull", anatomy, Code("89546000", "SCT", "Skull")),),
+        "image_size": VIEWS,
+        "detections": PLACES,
+        "mask_cells": CELLS,
+        "digest": hashlib.sha256(model).hexdigest(),
+        "precision": "fp32",
+        "max_batch": 4,
+    }
+    contract = DetectionContract(**(stated | changes))
+    write_files(folder, model, contract)
+    return contract
+
+
+def write_files(folder: Path, model: bytes, contract: ModelContract) -> None:
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "model.onnx").write_bytes(model)
+    for path, text in model_configurations(contract).items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+
+
+def write_one_model(folder: Path, model: bytes, **changes: Any) -> SegmentationContract:
     anatomy = Code("123037004", "SCT", "Anatomical Structure")
     bone = Code("272673000", "SCT", "Bone")
     stated = {
@@ -141,12 +234,8 @@ def write_one_model(folder: Path, model: bytes, **changes: Any) -> ModelContract
         "precision": "fp32",
         "max_batch": 16,
     }
-    contract = ModelContract(**(stated | changes))
-    (folder / "1").mkdir(parents=True)
-    (folder / "1" / "model.onnx").write_bytes(model)
-    for path, text in model_configurations(contract).items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(text)
+    contract = SegmentationContract(**(stated | changes))
+    write_files(folder, model, contract)
     return contract
 
 
@@ -172,8 +261,18 @@ def processes_below() -> Callable[[int], list[Process]]:
 def write_model() -> WriteModel:
     """Writes a model and its configurations as one folder of a model repository."""
 
-    def write(folder: Path, model: bytes | None = None, **changes: Any) -> ModelContract:
+    def write(folder: Path, model: bytes | None = None, **changes: Any) -> SegmentationContract:
         return write_one_model(folder, model or box_network(), **changes)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_detector() -> Callable[..., DetectionContract]:
+    """The same for a detection model."""
+
+    def write(folder: Path, model: bytes | None = None, **changes: Any) -> DetectionContract:
+        return write_one_detector(folder, model or finding_network(), **changes)
 
     return write
 
@@ -203,7 +302,8 @@ def shared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     ``box`` and ``random`` run in OpenVINO, ``box_plain`` in ONNX Runtime, ``stranger`` answers a
     value that is no label, ``shrinking`` a row too few, ``slow`` takes long, and ``bare`` states
-    no contract.
+    no contract. ``finder`` finds, ``finder_plain`` in ONNX Runtime, ``finder_strange`` what is no
+    label, ``finder_lost`` with a score that is no number.
     """
     repository = tmp_path_factory.mktemp("models")
     write_one_model(repository / "box", box_network())
@@ -213,13 +313,18 @@ def shared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_one_model(repository / "shrinking", box_network(lost_rows=1))
     write_one_model(repository / "slow", random_network(32, kernel=15))
     write_one_model(repository / "bare", box_network())
+    write_one_detector(repository / "finder", finding_network())
+    write_one_detector(repository / "finder_plain", finding_network())
+    write_one_detector(repository / "finder_strange", finding_network(value=7))
+    write_one_detector(repository / "finder_lost", finding_network(score=np.nan))
     for path in ("config.pbtxt", "configs/cpu.pbtxt"):
         edit_one_configuration(
             repository / "bare" / path, lambda config: config.ClearField("parameters")
         )
-        edit_one_configuration(
-            repository / "box_plain" / path, lambda config: config.ClearField("optimization")
-        )
+        for name in ("box_plain", "finder_plain"):
+            edit_one_configuration(
+                repository / name / path, lambda config: config.ClearField("optimization")
+            )
     return repository
 
 

@@ -202,7 +202,8 @@ class SliceCanvas:
     def _void(self, box: Box, depth: Array, fat: float) -> Array:
         """Share of the marrow, at this depth under the shell, mm, that is a void full of fat."""
         patches = np.clip(np.float32(2 * fat - 0.6) + np.float32(0.5) * self.strands[box], 0, 1)
-        return patches * (1 - np.exp(-depth / np.float32(2.5)))
+        void: Array = patches * (1 - np.exp(-depth / np.float32(2.5)))
+        return void
 
     def field(self) -> DistanceField:
         """A scratch distance field; one at a time."""

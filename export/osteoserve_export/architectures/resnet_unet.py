@@ -65,6 +65,28 @@ def build(weights: Mapping[str, Tensor], options: Mapping[str, Any]) -> nn.Modul
     return built
 
 
+def new_resnet_unet(encoder_name: str = "resnet18", classes: int = 3) -> nn.Module:
+    """Make a network for grey slices with random weights, to be trained.
+
+    Args:
+        encoder_name: One of `ENCODERS`.
+        classes: Output channels: 1 for a sigmoid, or one for each class and background.
+
+    Raises:
+        ArchitectureError: There is no such encoder, or no class.
+    """
+    if encoder_name not in ENCODERS.values():
+        raise ArchitectureError(
+            f"resnet_unet has no encoder {encoder_name!r}: there are {', '.join(ENCODERS.values())}"
+        )
+    if classes < 1:
+        raise ArchitectureError(f"resnet_unet needs 1 class or more, not {classes}")
+    network: nn.Module = smp.Unet(
+        encoder_name, encoder_weights=None, in_channels=1, classes=classes
+    )
+    return network
+
+
 def _encoder(weights: Mapping[str, Tensor]) -> str:
     counts = tuple(_children(weights, f"encoder.layer{layer}.") for layer in range(1, 5))
     bottleneck = "encoder.layer1.0.conv3.weight" in weights

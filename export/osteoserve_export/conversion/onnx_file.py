@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from torch import nn
 from torch.export import Dim
 
 from osteoserve_export.errors import ConversionError, in_one_line
+from osteoserve_export.graphs.detection import DetectionGraph
 from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.tensor_names import INPUT, LABELS, LOGITS, PROBABILITIES
+from osteoserve_preprocessing.inference import detections
 
 OPSET: Final = 20
 
@@ -68,35 +70,86 @@ def export_onnx(
         1: size_multiple * height,
         2: size_multiple * width,
     }
-    with _one_error(), _quiet():
-        torch.onnx.export(
-            _WithLogits(graph),
-            (example,),
-            proof,
-            dynamo=True,
-            opset_version=OPSET,
-            external_data=False,
-            input_names=[INPUT],
-            output_names=outputs,
-            dynamic_shapes=(shapes,),
-            verbose=False,
-        )
+    _trace(_WithLogits(graph), example, shapes, proof, inputs=[INPUT], outputs=outputs)
     model = onnx.load(proof)
-    _forget_source(model)
     kept = [output for output in model.graph.output if output.name != LOGITS]
     del model.graph.output[:]
     model.graph.output.extend(kept)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, served)
+    _save(model, served)
     return OnnxExport(served, proof)
+
+
+def export_detector(graph: DetectionGraph, served: Path, *, max_batch: int) -> None:
+    """Write a detector's graph as ONNX with a dynamic batch.
+
+    Args:
+        graph: What is to be served; its images have one size.
+        served: File for Triton; its parent exists.
+        max_batch: Most images in one request, above 1.
+
+    Raises:
+        ConversionError: torch cannot export the network with a dynamic batch.
+    """
+    example = torch.zeros((2, *graph.size), dtype=torch.uint8)
+    # Traced with two images, and a batch that is stated to be 1 at most would not fit them.
+    shapes = {0: Dim("batch", min=1, max=max(2, max_batch))}
+    inputs, outputs = [detections.INPUT], detections.OUTPUTS
+    _trace(graph, example, shapes, served, inputs=inputs, outputs=outputs)
+    _save(onnx.load(served), served)
+
+
+def _trace(
+    module: nn.Module,
+    example: torch.Tensor,
+    shapes: dict[int, Any],
+    path: Path,
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> None:
+    with _one_error(), _quiet():
+        torch.onnx.export(
+            module,
+            (example,),
+            path,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=(shapes,),
+            verbose=False,
+        )
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    _forget_source(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
 
 
 def _forget_source(model: onnx.ModelProto) -> None:
     """Leave out the stack traces that torch writes beside every node: paths of this machine."""
-    graph = model.graph
-    entries: list[Any] = [graph, *graph.node, *graph.value_info, *graph.initializer]
+    _forget_in(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            _forget_in_node(node)
+
+
+def _forget_in(graph: onnx.GraphProto) -> None:
+    entries: list[Any] = [graph, *graph.value_info, *graph.initializer]
     for entry in (*entries, *graph.input, *graph.output):
         del entry.metadata_props[:]
+    for node in graph.node:
+        _forget_in_node(node)
+
+
+def _forget_in_node(node: onnx.NodeProto) -> None:
+    del node.metadata_props[:]
+    for attribute in node.attribute:
+        # Bodies of loops.
+        if attribute.HasField("g"):
+            _forget_in(attribute.g)
 
 
 class _WithLogits(nn.Module):

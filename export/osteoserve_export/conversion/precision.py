@@ -7,26 +7,24 @@ its networks are strongly typed, so neither precision can be asked for when a pl
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from osteoserve_export.conversion.quantisation import Quantisation, Quantiser, quantise
+from osteoserve_export.conversion.trial_run import (
+    check_half_values,
+    check_half_weights,
+    one_error,
+    try_converted,
+)
 from osteoserve_export.conversion.whole_file import whole_file
-from osteoserve_export.errors import ConversionError, ExportError
-
-#: Trial size of an axis that the file leaves open: the batch, and height and width in pixels
-#: (a multiple of what common encoders need).
-TRIAL_BATCH, TRIAL_SIZE = 2, 64
+from osteoserve_export.errors import ConversionError
 
 
 def to_fp16(source: Path, target: Path) -> None:
@@ -40,7 +38,7 @@ def to_fp16(source: Path, target: Path) -> None:
         ConversionError: The file cannot be read, holds or computes numbers beyond 65504, or has no
             valid form in half precision; nothing was written.
     """
-    with _one_error(source, "fp16"):
+    with one_error(source, "fp16"):
         model = onnx.load(source)
         _check_range(model)
         # Float outputs (probabilities) stay fp32 for the client's sake.
@@ -49,7 +47,7 @@ def to_fp16(source: Path, target: Path) -> None:
         halved.topological_sort()
         with whole_file(target) as partial:
             onnx.save(halved.model, partial)
-            _try(source, partial)
+            try_converted(source, partial)
 
 
 def to_int8(
@@ -87,7 +85,7 @@ def to_int8(
         ConversionError: The file cannot be read or quantised, the calibration is empty or does not
             fit the input, or the masks would change more than allowed; nothing was written.
     """
-    with _one_error(source, "int8"):
+    with one_error(source, "int8"):
         slices = [_slices(array) for array in calibration]
         if not slices:
             raise ConversionError("int8 needs calibration slices, and none were given")
@@ -99,7 +97,7 @@ def to_int8(
             quantisation = quantise(
                 quantiser, partial, candidates=candidates, least_agreement=least_agreement
             )
-            _try(source, partial)
+            try_converted(source, partial)
     return quantisation
 
 
@@ -112,78 +110,14 @@ def _slices(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _check_range(model: onnx.ModelProto) -> None:
-    """Look for numbers that half precision cannot hold, in the weights and on the way.
-
-    ONNX Runtime computes fp16 graphs in fp32 on a CPU, and the converter cuts weights off: neither
-    would tell.
-    """
-    greatest = float(np.finfo(np.float16).max)
-    for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            peak = float(np.abs(onnx.numpy_helper.to_array(tensor)).max(initial=0.0))
-            if not peak <= greatest:
-                raise ConversionError(f"weight {tensor.name} reaches {peak:.3g}, beyond fp16")
+    """Look for numbers that half precision cannot hold, in the weights and on the way."""
+    check_half_weights(model.graph.initializer)
     probe = onnx.shape_inference.infer_shapes(model)
-    outputs = {tensor.name for tensor in probe.graph.output}
-    probe.graph.output.extend(
-        tensor
-        for tensor in probe.graph.value_info
-        if tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-        and tensor.name not in outputs
+    check_half_values(
+        probe,
+        [
+            tensor.name
+            for tensor in (*probe.graph.output, *probe.graph.value_info)
+            if tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        ],
     )
-    for name, values in _run_once(probe.SerializeToString()).items():
-        if values.dtype == np.float32 and not np.abs(values).max(initial=0.0) <= greatest:
-            raise ConversionError(f"{name} reaches {np.abs(values).max():.3g}, beyond fp16")
-
-
-def _try(source: Path, converted: Path) -> None:
-    """Check a converted file against the format, and run it beside its source once.
-
-    Raises:
-        ConversionError: It is no valid ONNX, does not run, or answers in another type or shape, or
-            with numbers that are not finite.
-    """
-    onnx.checker.check_model(converted, full_check=True)
-    expected, answers = _run_once(source), _run_once(converted)
-    for name, expectation in expected.items():
-        answer = answers[name]
-        if (answer.dtype, answer.shape) != (expectation.dtype, expectation.shape):
-            raise ConversionError(
-                f"{name} would be {answer.dtype} {answer.shape}, "
-                f"not {expectation.dtype} {expectation.shape}"
-            )
-        if not np.isfinite(answer).all():
-            raise ConversionError(f"{name} would hold numbers that are not finite")
-
-
-def _run_once(model: Path | bytes) -> dict[str, npt.NDArray[Any]]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions; warnings are not for the user
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    feed = {tensor.name: _trial(tensor) for tensor in session.get_inputs()}
-    names = [tensor.name for tensor in session.get_outputs()]
-    return dict(zip(names, session.run(names, feed), strict=True))
-
-
-def _trial(tensor: Any) -> npt.NDArray[np.uint8]:
-    """A gradient over the trial's pixels: every grey value, and no luck of a random draw."""
-    if tensor.type != "tensor(uint8)":
-        raise ConversionError(f"input {tensor.name} must be uint8, not {tensor.type}")
-    shape = [
-        size if isinstance(size, int) else TRIAL_BATCH if axis == 0 else TRIAL_SIZE
-        for axis, size in enumerate(tensor.shape)
-    ]
-    return (np.arange(math.prod(shape)) % 256).astype(np.uint8).reshape(shape)
-
-
-@contextmanager
-def _one_error(source: Path, precision: str) -> Iterator[None]:
-    try:
-        yield
-    except ExportError as error:
-        raise ConversionError(f"{source} cannot become {precision}: {error}") from error
-    # The converters, the checker and the runtime raise errors of many kinds; the first line says
-    # what, and the whole goes on as the cause.
-    except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        raise ConversionError(f"{source} cannot become {precision}: {reason.strip()}") from error

@@ -8,32 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from osteoserve_export.errors import ParityError
-
-
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """What was found in one image.
-
-    Args:
-        boxes: (K, 4) float32, x1, y1, x2, y2, pixels.
-        labels: (K,) integer, from 1.
-        scores: (K,) float32, 0..1.
-        masks: (K, M, M) float32, probability in the cells of each box.
-    """
-
-    boxes: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.integer[Any]]
-    scores: npt.NDArray[np.float32]
-    masks: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.labels)
+from osteoserve_preprocessing.inference.detections import Detections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,28 +147,6 @@ def check_detections(
             f"{runtime}: masks agree to a mean Dice of {agreement.mean_dice:.4f} "
             f"(needed: {limits.dice})"
         )
-
-
-def unpack_detections(
-    boxes: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.uint8],
-    scores: npt.NDArray[np.float32],
-    masks: npt.NDArray[np.float32],
-    count: npt.NDArray[np.int32],
-) -> tuple[Detections, ...]:
-    """Take the detections of each image out of a detection graph's fixed-size outputs.
-
-    Args:
-        boxes: (N, D, 4) float32.
-        labels: (N, D) uint8.
-        scores: (N, D) float32.
-        masks: (N, D, M, M) float32.
-        count: (N,) int32.
-    """
-    return tuple(
-        Detections(boxes[n, :k], labels[n, :k], scores[n, :k], masks[n, :k])
-        for n, k in enumerate(count)
-    )
 
 
 def box_iou(

@@ -45,13 +45,20 @@ def compare_masks(
     if strange:
         raise ParityError(f"the answer holds {strange}, which are no labels")
     return tuple(
-        _agreement(name, expected == value, found == value) for value, name in names.items()
+        label_agreement(name, expected == value, found == value) for value, name in names.items()
     )
 
 
-def _agreement(
+def label_agreement(
     name: str, expected: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]
 ) -> LabelAgreement:
+    """Compare one label.
+
+    Args:
+        name: Of the label.
+        expected: Its pixels, any shape.
+        found: The same, from an exported file.
+    """
     pixels, others = int(np.count_nonzero(expected)), int(np.count_nonzero(found))
     both = int(np.count_nonzero(expected & found))
     dice = 2.0 * both / (pixels + others) if pixels + others else 1.0

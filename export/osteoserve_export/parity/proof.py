@@ -1,4 +1,4 @@
-"""Parity, or no export: every study, every label, every runtime, several batch sizes."""
+"""Parity of label maps: every study, every label, every runtime, several batch sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from osteoserve_export.errors import ParityError
 from osteoserve_export.parity.masks import compare_masks
 from osteoserve_export.parity.reference import Reference
-from osteoserve_export.parity.runtimes import Outputs, Runtime
+from osteoserve_export.parity.rows import Row, check_dice, least_agreeing
+from osteoserve_export.parity.runtimes import Runtime, in_batches
 from osteoserve_export.parity.trials import Trial
-from osteoserve_export.specification import ExportSpecification
+from osteoserve_export.specification import SegmentationSpecification
 from osteoserve_export.tensor_names import LABELS, LOGITS
 
 #: Slices in one request; none is what the graph was traced with in every case, and the last
@@ -24,37 +25,6 @@ BATCHES: Final = (1, 3, 8)
 #: Share of all trial pixels that each label must have at least, and background too: a network that
 #: finds nothing agrees with anything that finds nothing.
 LEAST_SHARE: Final = 1e-4
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison.
-
-    Args:
-        runtime: With its version.
-        study: Name of the trial.
-        shape: (N, H, W) of the trial.
-        batch: Slices in one request.
-        label: Name of the label.
-        pixels: Pixels of that label in the network's own answer.
-        dice: Agreement with it.
-        logit_error: Largest difference of a logit relative to the study's largest logit; None
-            where the runtime does not give logits.
-    """
-
-    runtime: str
-    study: str
-    shape: tuple[int, int, int]
-    batch: int
-    label: str
-    pixels: int
-    dice: float
-    logit_error: float | None = None
-
-    @property
-    def where(self) -> str:
-        """What was compared, in words."""
-        return f"{self.runtime}, {self.study}, {self.label}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +42,47 @@ class Expected:
     labels: npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class SegmentationProof:
+    """Every comparison of one export.
+
+    Args:
+        asked: What has to be reached.
+        rows: The comparisons; at least one.
+    """
+
+    asked: SegmentationSpecification
+    rows: tuple[Row, ...]
+
+    @property
+    def least(self) -> Row:
+        """The comparison with the smallest Dice."""
+        return least_agreeing(self.rows)
+
+    @property
+    def logit_error(self) -> float | None:
+        """Largest relative difference of a logit; None where no logits were compared."""
+        errors = [row.logit_error for row in self.rows if row.logit_error is not None]
+        return max(errors, default=None)
+
+    def check(self) -> None:
+        """Refuse what does not agree.
+
+        Raises:
+            ParityError: A Dice is too low or a logit too far off; says by how much, and where.
+        """
+        check_dice(self.rows, self.asked.required_dice)
+        allowed = self.asked.logit_tolerance
+        row = max(self.rows, key=lambda row: row.logit_error or 0.0)
+        if (row.logit_error or 0.0) > allowed:
+            raise ParityError(
+                f"{row.runtime}: a logit is off by {row.logit_error:.2g} of the largest (allowed: "
+                f"{allowed}), in {row.study} in batches of {row.batch}"
+            )
+
+
 def expectations(
-    reference: Reference, trials: Sequence[Trial], asked: ExportSpecification
+    reference: Reference, trials: Sequence[Trial], asked: SegmentationSpecification
 ) -> tuple[Expected, ...]:
     """Ask the network itself.
 
@@ -83,7 +92,7 @@ def expectations(
     """
     answers = []
     for trial in trials:
-        logits = reference.logits(trial.slices)
+        logits = reference.logits(trial.images)
         if logits.shape[1] != asked.output_channels:
             raise ParityError(
                 f"the network has {logits.shape[1]} output channels; {len(asked.labels)} labels "
@@ -92,7 +101,7 @@ def expectations(
         if not np.isfinite(logits).all():
             raise ParityError(f"the network answers {trial.name} with numbers that are not finite")
         answers.append(Expected(trial, logits, reference.labels(logits)))
-    _check_expressive(answers, label_names(asked))
+    _check_expressive(answers, asked.label_names)
     return tuple(answers)
 
 
@@ -100,7 +109,7 @@ def compare_runtime(
     name: str,
     runtime: Runtime,
     expected: Sequence[Expected],
-    asked: ExportSpecification,
+    asked: SegmentationSpecification,
     *,
     batches: Sequence[int] = BATCHES,
 ) -> tuple[Row, ...]:
@@ -119,7 +128,7 @@ def compare_runtime(
     rows: list[Row] = []
     for item in expected:
         for batch in batches:
-            answer = _in_batches(runtime, item.trial.slices, batch)
+            answer = in_batches(runtime, item.trial.images, batch)
             error = _logit_error(answer.get(LOGITS), item.logits)
             rows += _rows(name, item, batch, answer[LABELS], error, asked)
     return tuple(rows)
@@ -130,42 +139,10 @@ def compare_labels(
     expected: Expected,
     batch: int,
     labels: npt.NDArray[np.uint8],
-    asked: ExportSpecification,
+    asked: SegmentationSpecification,
 ) -> tuple[Row, ...]:
     """Rows for labels that came another way, such as through Triton."""
     return tuple(_rows(name, expected, batch, labels, None, asked))
-
-
-def check(rows: Sequence[Row], asked: ExportSpecification) -> None:
-    """Refuse what does not agree.
-
-    Raises:
-        ParityError: A Dice is too low or a logit too far off; says by how much, and where.
-    """
-    worst = least_agreeing(rows)
-    if worst.dice < asked.required_dice:
-        raise ParityError(
-            f"{worst.runtime} agrees with PyTorch on {worst.label} only to a Dice of "
-            f"{worst.dice:.5f} (needed: {asked.required_dice}), in {worst.study} in batches of "
-            f"{worst.batch}"
-        )
-    off = [row for row in rows if (row.logit_error or 0.0) > asked.logit_tolerance]
-    if off:
-        row = max(off, key=lambda row: row.logit_error or 0.0)
-        raise ParityError(
-            f"{row.runtime}: a logit is off by {row.logit_error:.2g} of the largest (allowed: "
-            f"{asked.logit_tolerance}), in {row.study} in batches of {row.batch}"
-        )
-
-
-def least_agreeing(rows: Sequence[Row]) -> Row:
-    """The comparison with the smallest Dice."""
-    return min(rows, key=lambda row: row.dice)
-
-
-def label_names(asked: ExportSpecification) -> dict[int, str]:
-    """Names by value."""
-    return {label.value: label.name for label in asked.labels}
 
 
 def _check_expressive(answers: Sequence[Expected], names: Mapping[int, str]) -> None:
@@ -185,11 +162,11 @@ def _rows(
     batch: int,
     labels: npt.NDArray[np.uint8],
     error: float | None,
-    asked: ExportSpecification,
+    asked: SegmentationSpecification,
 ) -> list[Row]:
     shape = item.labels.shape
     try:
-        agreements = compare_masks(item.labels, labels, label_names(asked))
+        agreements = compare_masks(item.labels, labels, asked.label_names)
     except ParityError as wrong:
         raise ParityError(f"{runtime}, {item.trial.name}: {wrong}") from wrong
     return [
@@ -205,11 +182,6 @@ def _rows(
         )
         for agreement in agreements
     ]
-
-
-def _in_batches(runtime: Runtime, slices: npt.NDArray[np.uint8], batch: int) -> Outputs:
-    parts = [runtime.run(slices[n : n + batch]) for n in range(0, len(slices), batch)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _logit_error(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from osteoserve_export.specification import ExportSpecification
+from osteoserve_export.specification import SegmentationSpecification
 
 
 class Reference:
@@ -25,7 +25,9 @@ class Reference:
         channels: Input channels of the network; grey is repeated.
     """
 
-    def __init__(self, network: nn.Module, asked: ExportSpecification, *, channels: int) -> None:
+    def __init__(
+        self, network: nn.Module, asked: SegmentationSpecification, *, channels: int
+    ) -> None:
         self._network = network
         self._asked = asked
         self._channels = channels

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+
+from osteoserve_export.conversion.model_files import ModelFiles
+from osteoserve_export.conversion.tensorrt_plan import PlanRunner
+from osteoserve_preprocessing.inference.configuration import PLAN_FILE
 
 #: Outputs of a file by name.
 Outputs = dict[str, npt.NDArray[Any]]
@@ -18,9 +23,28 @@ Outputs = dict[str, npt.NDArray[Any]]
 class Runtime(Protocol):
     """Something that runs one file."""
 
-    def run(self, slices: npt.NDArray[np.uint8]) -> Outputs:
-        """All outputs for (N, H, W) uint8 slices, in one request."""
+    def run(self, images: npt.NDArray[np.uint8], /) -> Outputs:
+        """All outputs for (N, H, W) uint8 images, in one request."""
         ...
+
+
+def runtimes_of(files: ModelFiles) -> Iterator[tuple[str, Runtime]]:
+    """Every runtime that the served files are for, with its name, each with its file loaded.
+
+    Args:
+        files: What was written.
+    """
+    for runtime in (OnnxRuntime(files.onnx), OpenVino(files.onnx)):
+        yield runtime.name, runtime
+    if files.plan:
+        name = f"TensorRT {files.plan.tensorrt} on {files.plan.gpu.name}"
+        yield name, PlanRunner(files.onnx.with_name(PLAN_FILE))
+
+
+def in_batches(runtime: Runtime, images: npt.NDArray[np.uint8], batch: int) -> Outputs:
+    """All outputs for (N, H, W) uint8 images, in requests of ``batch`` images."""
+    parts = [runtime.run(images[n : n + batch]) for n in range(0, len(images), batch)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 class OnnxRuntime:
@@ -41,9 +65,9 @@ class OnnxRuntime:
         (self._input,) = (tensor.name for tensor in self._session.get_inputs())
         self._outputs = [tensor.name for tensor in self._session.get_outputs()]
 
-    def run(self, slices: npt.NDArray[np.uint8]) -> Outputs:
+    def run(self, images: npt.NDArray[np.uint8]) -> Outputs:
         """See `Runtime.run`."""
-        answers = self._session.run(self._outputs, {self._input: slices})
+        answers = self._session.run(self._outputs, {self._input: images})
         return dict(zip(self._outputs, answers, strict=True))
 
 
@@ -60,9 +84,9 @@ class OpenVino:
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": _cores()}
         self._compiled = openvino.Core().compile_model(str(model), "CPU", settings)
 
-    def run(self, slices: npt.NDArray[np.uint8]) -> Outputs:
+    def run(self, images: npt.NDArray[np.uint8]) -> Outputs:
         """See `Runtime.run`."""
-        answers = self._compiled([slices])
+        answers = self._compiled([images])
         named: Outputs = {}
         for port in self._compiled.outputs:
             # A tensor may have several names; each stands for it.

@@ -10,19 +10,19 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Slices of one study.
+    """Images of one study: slices, or two views side by side.
 
     Args:
         name: How the report calls the study; nothing of a patient.
-        slices: (N, H, W) uint8, as the service would send them to the model.
+        images: (N, H, W) uint8, as the service would send them to the model.
     """
 
     name: str
-    slices: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
 
 
 def ellipses(count: int, height: int, width: int, *, seed: int = 0) -> Trial:
-    """Slices of noise with bright ellipses, for sizes that no study has.
+    """Noise with bright ellipses, for sizes that no study has.
 
     Args:
         count: N.

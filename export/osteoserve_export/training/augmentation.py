@@ -89,7 +89,8 @@ class Batch:
 
     Args:
         grey: (N, 1, S, S) float32, 0..1 in steps of 1/255, as the served network sees it.
-        target: (N, 1, S, S) float32, 0..1; between the two where crops were blended.
+        target: (N, R, S, S) float32, 0..1, regions as in ``Crops``; between the two where crops
+            were blended.
         known: (N, 1, S, S) float32, 0 where the target must not count.
     """
 
@@ -112,10 +113,10 @@ def augment(
     Returns:
         The batch that the network trains on.
     """
-    hounsfield = crops.hounsfield
-    near_bone = functional.max_pool2d(crops.target, 7, stride=1, padding=3)
+    hounsfield, bone = crops.hounsfield, crops.target[:, -1:]
+    near_bone = functional.max_pool2d(bone, 7, stride=1, padding=3)
     hounsfield = _enhance(hounsfield, near_bone, options, random)
-    hounsfield = _density(hounsfield, crops.target, options, random)
+    hounsfield = _density(hounsfield, bone, options, random)
     hounsfield = _vessels(hounsfield, near_bone, crops.spacing_mm, options, random)
     hounsfield = _resolution(hounsfield, crops.spacing_mm, options, random)
     hounsfield = _noise(hounsfield, options, random)
@@ -161,13 +162,13 @@ def _enhance(
 
 def _density(
     hounsfield: torch.Tensor,
-    target: torch.Tensor,
+    bone: torch.Tensor,
     options: AugmentationOptions,
     random: np.random.Generator,
 ) -> torch.Tensor:
     count = len(hounsfield)
     change = _drawn(count, options.density_gain, random) - 1.0
-    change = change * _chosen(count, options.density, random) * target
+    change = change * _chosen(count, options.density, random) * bone
     return hounsfield + change * (hounsfield - 40.0).clamp(min=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Training the U-Net: one process on a CPU, every random number from one seed."""
+"""Training a network: one process on a CPU, every random number from one seed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from osteoserve_export.architectures.unet import UNet
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.training.augmentation import AugmentationOptions, Batch, augment
+from osteoserve_export.training.averaging import move_average
+from osteoserve_export.training.network import new_network
 from osteoserve_export.training.recipe import TrainingOptions
 from osteoserve_export.training.sampling import CropOptions, CropSource, draw_crops
-from osteoserve_preprocessing.core import Window
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,25 @@ class Progress:
     steps: int
     loss: float
     seconds: float
-    network: UNet
+    network: nn.Module
 
 
 def train(
     sources: Sequence[CropSource],
     options: TrainingOptions,
     *,
-    window: Window | None = None,
     strength: float = 1.0,
-    initial: UNet | None = None,
+    initial: nn.Module | None = None,
     compiled: bool = False,
     report_every: int = 100,
     on_progress: Callable[[Progress], None] | None = None,
-) -> UNet:
-    """Train a U-Net.
+) -> nn.Module:
+    """Train a network.
 
     Args:
         sources: Studies to cut crops from.
         options: Settings; the same settings, sources and number of threads on the same machine
             give the same weights.
-        window: Range of HU that the network sees; 0..300 unless given.
         strength: Of crops and augmentation, 1 in full; see their ``milder``.
         initial: Network to go on from; a new one unless given. It is not changed.
         compiled: Let torch compile the network: a fifth faster, needs a C++ compiler.
@@ -72,7 +71,7 @@ def train(
         raise RecipeError("no studies to train on")
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
-    network = copy.deepcopy(initial) if initial else UNet(options.first_channels)
+    network = copy.deepcopy(initial) if initial else new_network(options)
     network.train()
     for parameter in network.parameters():
         # Height and width outside, channels inside: a fifth faster on a CPU.
@@ -90,7 +89,7 @@ def train(
         pct_start=0.15,
     )
     crop = CropOptions(size=options.crop).milder(strength)
-    augmentation, window = AugmentationOptions().milder(strength), window or Window()
+    augmentation, window = AugmentationOptions().milder(strength), options.window
     started, losses = time.monotonic(), []
     for step in range(1, options.steps + 1):
         crops = draw_crops(sources, options.batch, crop, random)
@@ -101,7 +100,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
         schedule.step()
-        _average(averaged, network, min(options.average, step / (step + 9.0)))
+        move_average(averaged, network, min(options.average, step / (step + 9.0)))
         losses.append(float(loss.detach()))
         if on_progress and (step % report_every == 0 or step == options.steps):
             seconds = time.monotonic() - started
@@ -114,26 +113,42 @@ def segmentation_loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Cross-entropy plus soft Dice loss over the whole batch (Milletari 2016).
 
     Args:
-        logits: (N, 1, S, S) float.
+        logits: (N, K, S, S) float: of a sigmoid for one region (K = 1), of a softmax over
+            background and regions for more (K = R + 1).
         batch: Targets, and where they are known.
 
     Returns:
-        Scalar; pixels whose target is unknown have no part in it.
+        Scalar; pixels whose target is unknown have no part in it. Dice is the mean over the classes
+        of the batch, or that of the one region.
     """
     known = batch.known
-    entropy = functional.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
+    if logits.shape[1] == 1:
+        target, probability = batch.target, torch.sigmoid(logits)
+        entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    else:
+        target, probability = class_shares(batch.target), torch.softmax(logits, dim=1)
+        entropy = functional.cross_entropy(logits, target, reduction="none")[:, None]
     mean_entropy = (entropy * known).sum() / known.sum().clamp(min=1.0)
-    probability, target = torch.sigmoid(logits) * known, batch.target * known
-    overlap = 2.0 * (probability * target).sum() + 1.0
-    dice = overlap / (probability.sum() + target.sum() + 1.0)
-    return mean_entropy + 1.0 - dice
+    probability, target = probability * known, target * known
+    totals = [target[:, k].sum() for k in range(target.shape[1])]
+    counted = [k for k, total in enumerate(totals) if len(totals) == 1 or total > 0]
+    dice = [
+        (2.0 * (probability[:, k] * target[:, k]).sum() + 1.0)
+        / (probability[:, k].sum() + totals[k] + 1.0)
+        for k in counted
+    ]
+    return mean_entropy + 1.0 - torch.stack(dice).mean() if dice else mean_entropy
 
 
-@torch.no_grad()
-def _average(averaged: UNet, network: UNet, decay: float) -> None:
-    """Move the averaged weights, and the statistics of batch normalisation, towards the new."""
-    for old, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if old.dtype.is_floating_point:
-            old.lerp_(new, 1.0 - decay)
-        else:
-            old.copy_(new)
+def class_shares(regions: torch.Tensor) -> torch.Tensor:
+    """What share of a pixel belongs to each class.
+
+    Args:
+        regions: (N, R, S, S) float, 0..1, each region inside the one before.
+
+    Returns:
+        (N, R + 1, S, S) float, 0..1, with sum 1: background, then what of each region is not of the
+        next one.
+    """
+    everywhere, nowhere = torch.ones_like(regions[:, :1]), torch.zeros_like(regions[:, :1])
+    return torch.cat([everywhere, regions], dim=1) - torch.cat([regions, nowhere], dim=1)

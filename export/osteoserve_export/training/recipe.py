@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from osteoserve_export.errors import RecipeError
+from osteoserve_export.training.classes import CLASSES
 from osteoserve_export.training.pairs import TrainingPair, canonical_volume, read_image, read_pair
 from osteoserve_export.training.pseudo_labels import PseudoLabelOptions, pseudo_labels
+from osteoserve_export.training.tables import check_tables, options_of, read_tables
+from osteoserve_preprocessing.core import Window
+from osteoserve_preprocessing.errors import OptionError
 
-Options = TypeVar("Options")
+#: What height and width of a crop must be multiples of, by architecture.
+CROP_MULTIPLES: Final[Mapping[str, int]] = {"unet": 16, "resnet_unet": 32}
+
+#: F of a U-Net whose recipe does not say, that of Milara 2024.
+FIRST_CHANNELS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +70,36 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How the network is trained.
+    """What is trained, and how.
 
     Args:
         seed: Of weights, crops and augmentation.
-        first_channels: F of the U-Net.
+        architecture: ``unet`` or ``resnet_unet``.
+        first_channels: F of a ``unet``; 8 unless given.
+        encoder: Of a ``resnet_unet``, such as ``resnet18``.
+        classes: What the network tells apart, background left out: ``bone`` for a sigmoid,
+            ``patient`` and ``bone`` for a softmax.
+        window_hu: Range of HU that the network sees.
         steps: Optimiser steps.
         cycle_steps: Length of the one-cycle schedule; 0 means ``steps``. A longer cycle leaves
             the last descent of the learning rate to the refinement.
         batch: Crops a step.
-        crop: Height and width of a crop, pixels; a multiple of 16.
+        crop: Height and width of a crop, pixels; a multiple of 16, or of 32 with a ResNet.
         learning_rate: Highest rate of the one-cycle schedule.
         weight_decay: Of AdamW.
         average: Decay a step of the moving average of the weights, which is what is kept.
         pairs_share: Share of the crops that come from additional pair folders, all together.
+
+    Raises:
+        RecipeError: A value is impossible, or belongs to another architecture.
     """
 
     seed: int = 2024
-    first_channels: int = 8
+    architecture: str = "unet"
+    first_channels: int | None = None
+    encoder: str | None = None
+    classes: tuple[str, ...] = ("bone",)
+    window_hu: tuple[int, int] = (0, 300)
     steps: int = 2000
     cycle_steps: int = 0
     batch: int = 12
@@ -91,10 +110,50 @@ class TrainingOptions:
     pairs_share: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.crop % 16 or min(self.steps, self.batch, self.crop, self.first_channels) < 1:
-            raise RecipeError("steps and batch must be positive, crop a positive multiple of 16")
+        if self.architecture not in CROP_MULTIPLES:
+            raise RecipeError(
+                f"architecture must be {' or '.join(CROP_MULTIPLES)}, not {self.architecture!r}"
+            )
+        self._check_network()
+        multiple = CROP_MULTIPLES[self.architecture]
+        if self.crop % multiple or min(self.steps, self.batch, self.crop) < 1:
+            raise RecipeError(
+                f"steps and batch must be positive, crop a positive multiple of {multiple}"
+            )
         if self.cycle_steps and self.cycle_steps < self.steps:
             raise RecipeError("cycle_steps must be 0 or at least steps")
+
+    def _check_network(self) -> None:
+        unet = self.architecture == "unet"
+        if self.encoder is not None if unet else not isinstance(self.encoder, str):
+            raise RecipeError("encoder is needed by resnet_unet, and by nothing else")
+        if self.first_channels is not None and not (unet and self.first_channels >= 1):
+            raise RecipeError("first_channels is for unet alone, and 1 or more")
+        if self.classes not in CLASSES:
+            known = " or ".join(str(list(names)) for names in CLASSES)
+            raise RecipeError(f"classes must be {known}, not {self.classes!r}")
+        try:
+            lower, upper = self.window_hu
+            Window(lower, upper)
+        except (OptionError, TypeError, ValueError) as error:
+            raise RecipeError(f"window_hu cannot be {self.window_hu!r}: {error}") from error
+
+    @property
+    def window(self) -> Window:
+        """Range of HU that the network sees."""
+        return Window(*self.window_hu)
+
+    @property
+    def channels(self) -> int:
+        """K, the network's output channels: one, or one for each class and background."""
+        return 1 if len(self.classes) == 1 else len(self.classes) + 1
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What the network is built with, under the names of its architecture."""
+        if self.architecture == "resnet_unet":
+            return {"encoder_name": self.encoder, "classes": self.channels}
+        return {"first_channels": self.first_channels or FIRST_CHANNELS, "classes": self.channels}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,22 +245,16 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: A key is unknown or missing, or a value is impossible.
     """
-    with path.open("rb") as file:
-        try:
-            content = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
-            raise RecipeError(f"{path} is no TOML: {error}") from error
-    unknown = set(content) - {"training", "refinement", "study"}
-    if unknown:
-        raise RecipeError(f"{path} has unknown tables: {', '.join(sorted(unknown))}")
+    content = read_tables(path)
+    check_tables(path, content, {"training", "refinement", "study"})
     studies = tuple(_study(table) for table in content.get("study", []))
     names = [study.name for study in studies]
     if len(set(names)) != len(names):
         raise RecipeError(f"{path} uses a study name twice")
     return Recipe(
-        training=_options(TrainingOptions, content.get("training", {})),
+        training=options_of(TrainingOptions, content.get("training", {})),
         refinement=tuple(
-            _options(RefinementOptions, table) for table in content.get("refinement", [])
+            options_of(RefinementOptions, table) for table in content.get("refinement", [])
         ),
         studies=studies,
     )
@@ -210,19 +263,5 @@ def read_recipe(path: Path) -> Recipe:
 def _study(table: Mapping[str, Any]) -> Study:
     values = dict(table)
     if "pseudo" in values:
-        values["pseudo"] = _options(PseudoLabelOptions, values["pseudo"])
-    return _options(Study, values)
-
-
-def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-    if set(values) - known:
-        raise RecipeError(f"{kind.__name__} has no {', '.join(sorted(set(values) - known))}")
-    try:
-        return kind(**{key: _frozen(value) for key, value in values.items()})
-    except TypeError as error:
-        raise RecipeError(f"{kind.__name__}: {error}") from error
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, list) else value
+        values["pseudo"] = options_of(PseudoLabelOptions, values["pseudo"])
+    return options_of(Study, values)

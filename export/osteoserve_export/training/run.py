@@ -1,4 +1,4 @@
-"""What ``train`` and ``evaluate`` do: from folders to a checkpoint, and to figures."""
+"""From folders of CT studies to a network's checkpoint, and to its figures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
+from torch import nn
 
-from osteoserve_export.checkpoints import load_checkpoint, save_checkpoint
+from osteoserve_export.architectures import size_multiple_of
+from osteoserve_export.checkpoints import load_network, save_checkpoint
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.graphs.segmentation import SegmentationGraph
-from osteoserve_export.training.evaluation import compare, segment
+from osteoserve_export.training.classes import class_target
+from osteoserve_export.training.evaluation import Confusion, compare, segment
 from osteoserve_export.training.loop import Progress, train
+from osteoserve_export.training.network import new_network
 from osteoserve_export.training.pairs import find_pairs
-from osteoserve_export.training.recipe import Recipe, read_recipe
+from osteoserve_export.training.recipe import Recipe, TrainingOptions, read_recipe
 from osteoserve_export.training.sampling import CropSource
 
 
@@ -49,6 +53,27 @@ class TrainingRun:
     compiled: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRun:
+    """One call of ``osteoserve_export evaluate``.
+
+    Args:
+        checkpoint: Weights.
+        recipe: TOML file.
+        data: Folder that the recipe's paths start from; not for a detector.
+        pairs: Folders of bone scans; for a detector only.
+        names: Studies of the recipe to look at; all where empty.
+        threads: Threads of torch; its own choice unless given.
+    """
+
+    checkpoint: Path
+    recipe: Path
+    data: Path | None = None
+    pairs: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
+    threads: int | None = None
+
+
 def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
     """Train and save.
 
@@ -58,12 +83,12 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
 
     Raises:
         RecipeError: The recipe cannot be followed.
+        ArchitectureError: There is no network of its sizes.
         PairError: A study cannot be used.
         CheckpointError: ``start_from`` cannot be used.
     """
-    if run.threads:
-        torch.set_num_threads(run.threads)
     recipe = _recipe(run)
+    network = _first_network(run, recipe.training)
     sources = read_sources(recipe, run.data, run.pairs)
     say(f"{len(sources.names)} studies: {', '.join(sources.names)}")
     run.out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,12 +98,11 @@ def run_training(run: TrainingRun, *, say: Callable[[str], None]) -> None:
         save_checkpoint(progress.network, run.out)
         say(_line(progress))
 
-    if run.start_from:
-        network = load_checkpoint(run.start_from, recipe.training.first_channels)
-    else:
+    if not run.start_from:
         network = train(
             sources.shared({}, recipe.training.pairs_share),
             recipe.training,
+            initial=network,
             compiled=run.compiled,
             on_progress=on_progress,
         )
@@ -142,8 +166,11 @@ def read_sources(recipe: Recipe, data: Path | None, pairs: tuple[Path, ...]) -> 
     """
     if data is None and not pairs:
         raise RecipeError("nothing to train on: give --data, --pairs or both")
-    studies = [CropSource(study.read(data), study.share) for study in recipe.studies if data]
-    found = [CropSource(pair, 1.0) for folder in pairs for pair in find_pairs(folder)]
+    seen: dict[str, Any] = {"classes": recipe.training.classes, "window": recipe.training.window}
+    studies = [
+        CropSource(study.read(data), study.share, **seen) for study in recipe.studies if data
+    ]
+    found = [CropSource(pair, 1.0, **seen) for folder in pairs for pair in find_pairs(folder)]
     return Sources(tuple(studies), tuple(found))
 
 
@@ -157,47 +184,58 @@ def _recipe(run: TrainingRun) -> Recipe:
     return recipe
 
 
+def _first_network(run: TrainingRun, options: TrainingOptions) -> nn.Module:
+    if run.start_from:
+        return load_network(run.start_from, options.architecture, options.network_options)
+    return new_network(options)
+
+
 def _line(progress: Progress) -> str:
     return (
         f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {progress.seconds:.0f} s"
     )
 
 
-def run_evaluation(
-    checkpoint: Path,
-    recipe: Path,
-    data: Path,
-    names: tuple[str, ...],
-    *,
-    threads: int | None,
-    say: Callable[[str], None],
-) -> None:
-    """Print the figures of a network on the studies of a recipe.
+def run_evaluation(run: EvaluationRun, *, say: Callable[[str], None]) -> None:
+    """Print the figures of each class of a network on the studies of a recipe.
 
     Args:
-        checkpoint: Weights.
-        recipe: TOML file.
-        data: Folder that the recipe's paths start from.
-        names: Studies to look at; all of the recipe where empty.
-        threads: Threads of torch; its own choice unless given.
+        run: What to do.
         say: Called with each line.
 
     Raises:
         CheckpointError: The weights cannot be used.
-        RecipeError: The recipe has no study of that name.
+        PairError: A study cannot be used.
+        RecipeError: There is no data folder, or the recipe has no study of that name.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    studies = {study.name: study for study in read_recipe(recipe).studies}
-    unknown = sorted(set(names) - set(studies))
+    if run.data is None or run.pairs:
+        raise RecipeError("the recipe's studies are evaluated: give --data, not --pairs")
+    read = read_recipe(run.recipe)
+    options, studies = read.training, {study.name: study for study in read.studies}
+    unknown = sorted(set(run.names) - set(studies))
     if unknown:
         raise RecipeError(f"the recipe has no study called {', '.join(unknown)}")
-    graph = SegmentationGraph(load_checkpoint(checkpoint))
-    for name in names or tuple(studies):
-        pair = studies[name].read(data)
-        figures = compare(segment(graph.segment, pair.volume), pair.target)
-        say(
-            f"{name}: Dice {figures.dice:.4f}, IoU {figures.iou:.4f}, "
-            f"sensitivity {figures.sensitivity:.4f}, precision {figures.precision:.4f}, "
-            f"specificity {figures.specificity:.4f}, accuracy {figures.accuracy:.4f}"
+    network = load_network(run.checkpoint, options.architecture, {"classes": options.channels})
+    graph = SegmentationGraph(
+        network, activation="threshold" if options.channels == 1 else "argmax"
+    )
+    for name in run.names or tuple(studies):
+        pair = studies[name].read(run.data)
+        labels = segment(
+            graph.segment,
+            pair.volume,
+            window=options.window,
+            classes=len(options.classes),
+            size_multiple=size_multiple_of(network),
         )
+        target = class_target(pair, options.classes)
+        for label, class_ in enumerate(options.classes, start=1):
+            say(f"{name} {class_}: {_figures(compare(labels, target, label))}")
+
+
+def _figures(confusion: Confusion) -> str:
+    return (
+        f"Dice {confusion.dice:.4f}, IoU {confusion.iou:.4f}, "
+        f"sensitivity {confusion.sensitivity:.4f}, precision {confusion.precision:.4f}, "
+        f"specificity {confusion.specificity:.4f}, accuracy {confusion.accuracy:.4f}"
+    )

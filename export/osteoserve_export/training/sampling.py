@@ -13,16 +13,19 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from osteoserve_export.training.classes import regions
 from osteoserve_export.training.pairs import BONE, IGNORED, TrainingPair
+from osteoserve_preprocessing.core import Window
 
 #: Slices further apart than this are not tilted or interpolated: the result is no CT slice.
 THICKEST_TILTED_MM = 3.5
 
-#: Range of HU that is kept; the window is applied after the augmentation.
-LOWEST_HU, HIGHEST_HU = -300, 1600
+#: How far below the window HU are kept, and up to where; the window is applied after the
+#: augmentation.
+BELOW_WINDOW_HU, HIGHEST_HU = 300, 1600
 
-#: What is known of a voxel, as bits of one byte.
-BONE_BIT, KNOWN_BIT = 1, 2
+#: What is known of a voxel, as bits of one byte; those above are the regions that it lies in.
+KNOWN_BIT, FIRST_REGION_BIT = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,8 @@ class Crops:
 
     Args:
         hounsfield: (N, 1, S, S) float32, HU.
-        target: (N, 1, S, S) float32, 1 bone, 0 background.
+        target: (N, R, S, S) float32, 1 inside of a region, 0 outside; each region lies inside the
+            one before, the last is bone.
         known: (N, 1, S, S) float32, 0 where the target is unknown or outside the study.
         spacing_mm: (N,) float32, pixel spacing.
     """
@@ -107,17 +111,29 @@ class CropSource:
     Args:
         pair: The study and its labels.
         share: Share of the crops that come from it, relative to other sources.
+        classes: What is told apart, see ``regions``. What is unknown to be bone is unknown
+            altogether: mostly it lies beside bone, and where it does not, it is little.
+        window: Range of HU that the network sees.
     """
 
-    def __init__(self, pair: TrainingPair, share: float) -> None:
+    def __init__(
+        self,
+        pair: TrainingPair,
+        share: float,
+        *,
+        classes: Sequence[str] = ("bone",),
+        window: Window | None = None,
+    ) -> None:
         self.name = pair.name
         self.share = share
         self.spacing = pair.volume.geometry.spacing
-        voxels = np.clip(pair.volume.voxels, LOWEST_HU, HIGHEST_HU)
+        self._floor = (window or Window()).lower
+        voxels = np.clip(pair.volume.voxels, self._floor - BELOW_WINDOW_HU, HIGHEST_HU)
         self._hounsfield = voxels
-        self._bits = (
-            BONE_BIT * (pair.target == BONE) + KNOWN_BIT * (pair.target != IGNORED)
-        ).astype(np.uint8)
+        self._bits = (KNOWN_BIT * (pair.target != IGNORED)).astype(np.uint8)
+        self._region_bits = [FIRST_REGION_BIT << n for n in range(len(classes))]
+        for bit, region in zip(self._region_bits, regions(pair, classes), strict=True):
+            self._bits[region] |= bit
         self._bone = np.flatnonzero(pair.target == BONE)
         self._dense = np.flatnonzero((pair.target == 0) & (voxels > 130) & _amid_tissue(pair))
         self._body = np.flatnonzero(voxels > -200)
@@ -146,17 +162,19 @@ class CropSource:
             A batch of one.
         """
         points = self._points(options, random)
-        hounsfield, bone, known = self._interpolate(points)
-        batch = (None, None)
+        hounsfield, known, inside = self._interpolate(points).split((1, 1, len(self._region_bits)))
         return Crops(
-            hounsfield[batch],
-            (bone >= 0.5).float()[batch],
-            (known > 0.9).float()[batch],
+            hounsfield[None],
+            (inside >= 0.5).float()[None],
+            (known > 0.9).float()[None],
             torch.tensor([self._spacing_mm], dtype=torch.float32),
         )
 
-    def _interpolate(self, points: npt.NDArray[np.float64]) -> tuple[torch.Tensor, ...]:
-        """HU, bone and known at index coordinates (column, row, slice); 0 outside."""
+    def _interpolate(self, points: npt.NDArray[np.float64]) -> torch.Tensor:
+        """(2 + R, S, S) HU, known and regions at index coordinates (column, row, slice).
+
+        Outside of the study they are the window's lower limit, as the service pads, and 0.
+        """
         # Only the part that the crop needs becomes float32.
         flat = points.reshape(-1, 3)[:, ::-1]
         shape = np.array(self._hounsfield.shape)
@@ -167,12 +185,15 @@ class CropSource:
             torch.from_numpy(self._hounsfield[part]),
             torch.from_numpy(self._bits[part]),
         )
-        masks = [(bits & bit) > 0 for bit in (BONE_BIT, KNOWN_BIT)]
-        channels = torch.stack([hounsfield.float(), *(mask.float() for mask in masks)])
+        masks = [(bits & bit) > 0 for bit in (KNOWN_BIT, *self._region_bits)]
+        above = hounsfield.float() - self._floor
+        channels = torch.stack([above, *(mask.float() for mask in masks)])
         # grid_sample wants -1..1 over the outer edges of the part.
         grid = (points - first[::-1] + 0.5) * (2.0 / (last - first)[::-1]) - 1.0
         grid = torch.from_numpy(grid.astype(np.float32))[None, None]
-        return functional.grid_sample(channels[None], grid, align_corners=False)[0, :, 0].unbind()
+        sampled = functional.grid_sample(channels[None], grid, align_corners=False)[0, :, 0]
+        sampled[0] += self._floor
+        return sampled
 
     def _points(self, options: CropOptions, random: np.random.Generator) -> npt.NDArray[np.float64]:
         """(S, S, 3) index coordinates (column, row, slice) of a crop's pixels."""

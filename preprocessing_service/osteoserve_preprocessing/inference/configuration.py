@@ -13,7 +13,15 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from osteoserve_preprocessing.errors import ContractError
-from osteoserve_preprocessing.inference.contract import ModelContract, contract_parameters
+from osteoserve_preprocessing.inference.contract import (
+    DetectionContract,
+    ModelContract,
+    SegmentationContract,
+)
+from osteoserve_preprocessing.inference.parameters import (
+    contract_parameters,
+    detection_tensors,
+)
 
 #: Precisions that the CPU engine can be told to use, with the one that answers most exactly first.
 CPU_PRECISIONS: Final = ("fp32", "bf16")
@@ -33,12 +41,13 @@ QUEUE_SIZE: Final = 64
 ONNX_FILE: Final = "model.onnx"
 PLAN_FILE: Final = "model.plan"
 
-#: Height and width of the slice that a model is warmed up with, pixels.
+#: Height and width of the slice that a model for all sizes is warmed up with, pixels.
 WARM_UP_SIDE: Final = 512
 
 #: GPU memory that TensorRT may use while it builds inside ONNX Runtime.
 TENSORRT_WORKSPACE_BYTES: Final = 2 * 1024**3
 
+_UINT8: Final = model_config_pb2.TYPE_UINT8
 _CPU: Final = model_config_pb2.ModelInstanceGroup.KIND_CPU
 _GPU: Final = model_config_pb2.ModelInstanceGroup.KIND_GPU
 
@@ -69,7 +78,8 @@ def model_configurations(
 
     Args:
         contract: What the files shall state; its precision is that of the CPU.
-        probabilities: Channels of a second output of that name; 0 where there is none.
+        probabilities: Channels of a second output of that name; 0 where there is none, as always
+            for detection.
         plan: The TensorRT plan, where there is one.
 
     Raises:
@@ -130,27 +140,45 @@ def _shared(contract: ModelContract, probabilities: int) -> model_config_pb2.Mod
         max_batch_size=contract.max_batch,
         default_model_filename=ONNX_FILE,
     )
-    uint8 = model_config_pb2.TYPE_UINT8
-    config.input.add(name=contract.input_name, data_type=uint8, dims=[-1, -1])
-    config.output.add(name=contract.output_name, data_type=uint8, dims=[-1, -1])
-    if probabilities:
-        dims = [probabilities, -1, -1]
-        config.output.add(name="probabilities", data_type=model_config_pb2.TYPE_FP32, dims=dims)
+    if isinstance(contract, DetectionContract):
+        _detection_tensors(config, contract)
+    elif isinstance(contract, SegmentationContract):
+        _segmentation_tensors(config, contract, probabilities)
     config.version_policy.specific.versions.append(int(contract.version))
     for key, value in contract_parameters(contract).items():
         config.parameters[key].string_value = value
     _batch(config.dynamic_batching)
-    _warm_up(config, contract)
     return config
 
 
-def _warm_up(config: model_config_pb2.ModelConfig, contract: ModelContract) -> None:
-    """Have one slice computed before the model counts as ready, so that nobody's is the first."""
+def _segmentation_tensors(
+    config: model_config_pb2.ModelConfig, contract: SegmentationContract, probabilities: int
+) -> None:
+    config.input.add(name=contract.input_name, data_type=_UINT8, dims=[-1, -1])
+    config.output.add(name=contract.output_name, data_type=_UINT8, dims=[-1, -1])
+    if probabilities:
+        dims = [probabilities, -1, -1]
+        config.output.add(name="probabilities", data_type=model_config_pb2.TYPE_FP32, dims=dims)
     side = -(-WARM_UP_SIDE // contract.size_multiple) * contract.size_multiple
-    sample = config.model_warmup.add(name="one slice", batch_size=1)
-    tensor = sample.inputs[contract.input_name]
-    tensor.data_type, tensor.zero_data = model_config_pb2.TYPE_UINT8, True
-    tensor.dims.extend([side, side])
+    _warm_up(config, contract.input_name, (side, side))
+
+
+def _detection_tensors(config: model_config_pb2.ModelConfig, contract: DetectionContract) -> None:
+    config.input.add(name=contract.input_name, data_type=_UINT8, dims=contract.image_size)
+    for name, (data_type, dims) in detection_tensors(contract).items():
+        output = config.output.add(name=name, data_type=data_type, dims=dims)
+        if dims == [1]:
+            # The file answers one number for each image, (N,).
+            output.reshape.SetInParent()
+    _warm_up(config, contract.input_name, contract.image_size)
+
+
+def _warm_up(config: model_config_pb2.ModelConfig, name: str, image_size: tuple[int, int]) -> None:
+    """Have one image computed before the model counts as ready, so that nobody's is the first."""
+    sample = config.model_warmup.add(name="one image", batch_size=1)
+    tensor = sample.inputs[name]
+    tensor.data_type, tensor.zero_data = _UINT8, True
+    tensor.dims.extend(image_size)
 
 
 def _batch(batching: model_config_pb2.ModelDynamicBatching) -> None:

@@ -1,29 +1,38 @@
-"""Asks a Triton, embedded or external, over gRPC."""
+"""Asks a Triton, embedded or external, what its models are and what they answer."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from tritonclient.grpc import InferInput, InferRequestedOutput
-from tritonclient.grpc import aio as triton
-from tritonclient.utils import InferenceServerException
+from tritonclient.grpc import InferResult
 
-from osteoserve_preprocessing.errors import InferenceTimeoutError, ModelNotFoundError
-from osteoserve_preprocessing.inference.answer import checked_labels, checked_slices
-from osteoserve_preprocessing.inference.canary import canary_slices
-from osteoserve_preprocessing.inference.contract import ModelContract, contract_from_config
-from osteoserve_preprocessing.inference.translation import is_unavailable, translated
+from osteoserve_preprocessing.errors import ModelNotFoundError
+from osteoserve_preprocessing.inference.answer import (
+    checked_detections,
+    checked_labels,
+    checked_slices,
+    checked_views,
+)
+from osteoserve_preprocessing.inference.canary import canary_slices, canary_views
+from osteoserve_preprocessing.inference.connection import (
+    QUESTION_TIMEOUT_S,
+    Images,
+    TritonConnection,
+    translating,
+)
+from osteoserve_preprocessing.inference.contract import (
+    DetectionContract,
+    ModelContract,
+    SegmentationContract,
+)
+from osteoserve_preprocessing.inference.detections import Detections
+from osteoserve_preprocessing.inference.parameters import contract_from_config
 
-Slices = npt.NDArray[np.uint8]
-
-#: Slices in a request. Larger ones are no faster on a CPU, tell of progress less often, and keep
+#: Images in a request. Larger ones are no faster on a CPU, tell of progress less often, and keep
 #: a canary waiting longer; on a GPU, Triton's dynamic batching joins them.
 BATCH: Final = 8
 
@@ -35,25 +44,13 @@ IN_FLIGHT: Final = 3
 #: two or three.
 RETRY_DELAYS_S: Final = (3.0, 6.0)
 
-#: Longest that Triton may take to say what it serves, or to answer a canary, in seconds.
-QUESTION_TIMEOUT_S: Final = 10.0
-
-_CHANNEL: Final = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # A Triton that was started again should be found soon.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
-
 
 class TritonSession:
-    """A connection to one Triton; an asynchronous context manager.
+    """A session with one Triton; an asynchronous context manager.
 
     Args:
         url: "host:port" of Triton's gRPC endpoint.
-        batch: Slices in a request; fewer where a model's largest batch is smaller.
+        batch: Images in a request; fewer where a model's largest batch is smaller.
         in_flight: Requests under way at a time.
         retry_delays_s: Seconds before each retry of a request to a Triton that is unavailable.
     """
@@ -66,14 +63,12 @@ class TritonSession:
         in_flight: int = IN_FLIGHT,
         retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
     ) -> None:
-        self._url = url
-        self._batch = batch
-        self._retry_delays_s = retry_delays_s
-        self._places = asyncio.Semaphore(in_flight)
-        self._workers = in_flight
+        self._triton = TritonConnection(
+            url, batch=batch, in_flight=in_flight, retry_delays_s=retry_delays_s
+        )
 
     async def __aenter__(self) -> TritonSession:
-        self._client = triton.InferenceServerClient(self._url, channel_args=_CHANNEL)
+        await self._triton.open()
         return self
 
     async def __aexit__(
@@ -82,7 +77,7 @@ class TritonSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._client.close()
+        await self._triton.close()
 
     async def model_names(self) -> list[str]:
         """Names of the models that are ready, sorted.
@@ -90,7 +85,7 @@ class TritonSession:
         Raises:
             TritonUnavailableError: Triton does not answer.
         """
-        return sorted(await self._ready_versions())
+        return sorted(await self._triton.ready_versions())
 
     async def contract(self, name: str) -> ModelContract:
         """The contract of a model, in its newest version that is ready.
@@ -100,24 +95,20 @@ class TritonSession:
             ContractError: Its configuration states no contract, or an impossible one.
             TritonUnavailableError: Triton does not answer.
         """
-        versions = await self._ready_versions()
+        versions = await self._triton.ready_versions()
         if name not in versions:
             raise ModelNotFoundError(f"Triton serves no model {name}")
         version = versions[name]
-        async with _translating(f"model {name}"):
-            answer = await self._client.get_model_config(
-                name, version, client_timeout=QUESTION_TIMEOUT_S
-            )
-        return contract_from_config(answer.config, version)
+        return contract_from_config(await self._triton.configuration(name, version), version)
 
     async def segment(
         self,
-        contract: ModelContract,
-        slices: Slices,
+        contract: SegmentationContract,
+        slices: Images,
         *,
         on_progress: Callable[[int], None] | None = None,
         timeout_s: float,
-    ) -> Slices:
+    ) -> Images:
         """Label slices.
 
         Args:
@@ -137,105 +128,62 @@ class TritonSession:
             InferenceError: It answered with nothing usable.
         """
         checked_slices(slices, contract)
-        labelling = self._label_all(contract, slices, on_progress, monotonic() + timeout_s)
-        try:
-            return await asyncio.wait_for(labelling, timeout_s)
-        except TimeoutError as error:
-            # Of the wait, or of the request that was under way: whichever ends first.
-            raise InferenceTimeoutError(
-                f"model {contract.name}: {len(slices)} slices took longer than {timeout_s:g} s"
-            ) from error
+        labels = np.empty(slices.shape, np.uint8)
+        done = 0
+
+        def take(start: int, count: int, answer: InferResult) -> None:
+            nonlocal done
+            shape = (count, *slices.shape[1:])
+            labels[start : start + count] = checked_labels(answer, contract, shape)
+            done += count
+            if on_progress is not None:
+                on_progress(done)
+
+        await self._triton.ask_all(contract, slices, take, timeout_s=timeout_s)
+        return labels
+
+    async def detect(
+        self, contract: DetectionContract, views: Images, *, timeout_s: float
+    ) -> tuple[Detections, ...]:
+        """Find what there is in images.
+
+        Args:
+            contract: The model to ask.
+            views: (N, H, W) uint8 of the contract's ``image_size``.
+            timeout_s: Longest that all of them may take, seconds.
+
+        Returns:
+            What was found in each image, in the order of ``views``.
+
+        Raises:
+            VoxelError: The views are not such as the model takes.
+            TritonUnavailableError: Triton does not answer, nor after two retries.
+            InferenceTimeoutError: It did not answer in time.
+            InferenceError: It answered with nothing usable.
+        """
+        checked_views(views, contract)
+        found: dict[int, tuple[Detections, ...]] = {}
+
+        def take(start: int, count: int, answer: InferResult) -> None:
+            found[start] = checked_detections(answer, contract, count)
+
+        await self._triton.ask_all(contract, views, take, timeout_s=timeout_s)
+        return tuple(each for start in sorted(found) for each in found[start])
 
     async def canary(self, contract: ModelContract) -> None:
-        """Have a small slice labelled, and check what comes back.
+        """Have one image answered, as small as the model allows, and check what comes back.
 
         Raises:
             TritonUnavailableError: Triton does not answer.
-            InferenceError: It answers, but not with labels.
+            InferenceError: It answers, but not with what the contract promises.
         """
-        slices = canary_slices(contract.size_multiple)
-        async with _translating(f"model {contract.name}"):
-            await self._infer(contract, slices, monotonic() + QUESTION_TIMEOUT_S)
+        if isinstance(contract, SegmentationContract):
+            slices = canary_slices(contract.size_multiple)
+            checked_labels(await self._once(contract, slices), contract, slices.shape)
+        elif isinstance(contract, DetectionContract):
+            views = canary_views(contract.image_size)
+            checked_detections(await self._once(contract, views), contract, len(views))
 
-    async def _label_all(
-        self,
-        contract: ModelContract,
-        slices: Slices,
-        on_progress: Callable[[int], None] | None,
-        deadline: float,
-    ) -> Slices:
-        labels = np.empty(slices.shape, np.uint8)
-        step = min(self._batch, contract.max_batch)
-        starts = iter(range(0, len(slices), step))
-        done = 0
-
-        async def work() -> None:
-            nonlocal done
-            for start in starts:  # shared: each worker takes the next that nobody has taken
-                part = slices[start : start + step]
-                labels[start : start + step] = await self._ask(contract, part, deadline)
-                done += len(part)
-                if on_progress is not None:
-                    on_progress(done)
-
-        await _all_or_none([asyncio.create_task(work()) for _ in range(self._workers)])
-        return labels
-
-    async def _ask(self, contract: ModelContract, slices: Slices, deadline: float) -> Slices:
-        """One request, again where Triton is unavailable."""
-        async with _translating(f"model {contract.name}"):
-            for delay in self._retry_delays_s:
-                try:
-                    return await self._infer_in_turn(contract, slices, deadline)
-                except InferenceServerException as error:
-                    if not is_unavailable(error):
-                        raise
-                await asyncio.sleep(delay)
-            return await self._infer_in_turn(contract, slices, deadline)
-
-    async def _infer_in_turn(
-        self, contract: ModelContract, slices: Slices, deadline: float
-    ) -> Slices:
-        async with self._places:
-            return await self._infer(contract, slices, deadline)
-
-    async def _infer(self, contract: ModelContract, slices: Slices, deadline: float) -> Slices:
-        tensor = InferInput(contract.input_name, list(slices.shape), "UINT8")
-        tensor.set_data_from_numpy(np.ascontiguousarray(slices))
-        remaining = max(deadline - monotonic(), 0.001)
-        answer = await self._client.infer(
-            contract.name,
-            [tensor],
-            model_version=contract.version,
-            outputs=[InferRequestedOutput(contract.output_name)],
-            # Triton rejects what has waited this long, instead of computing it for nobody.
-            timeout=int(remaining * 1e6),
-            client_timeout=remaining,
-        )
-        return checked_labels(answer, contract, slices.shape)
-
-    async def _ready_versions(self) -> dict[str, str]:
-        """The newest ready version of every model that has one, by name."""
-        async with _translating("Triton"):
-            index = await self._client.get_model_repository_index(client_timeout=QUESTION_TIMEOUT_S)
-        ready = [model for model in index.models if model.state == "READY"]
-        newest_last = sorted(ready, key=lambda model: int(model.version))
-        return {model.name: model.version for model in newest_last}
-
-
-@asynccontextmanager
-async def _translating(subject: str) -> AsyncIterator[None]:
-    try:
-        yield
-    except InferenceServerException as error:
-        raise translated(error, subject) from error
-
-
-async def _all_or_none(tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for all tasks; where one fails, or the wait is cancelled, none goes on."""
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _once(self, contract: ModelContract, images: Images) -> InferResult:
+        async with translating(f"model {contract.name}"):
+            return await self._triton.infer(contract, images, monotonic() + QUESTION_TIMEOUT_S)

@@ -11,11 +11,25 @@ from osteoserve_preprocessing.core import (
 )
 from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.geometry import Geometry
-from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference import ModelContract, SegmentationContract
 from osteoserve_preprocessing.server.exchange import VolumeRequest
 
 
-def check_modality(request: VolumeRequest, contract: ModelContract | None) -> None:
+def segmenting(request: VolumeRequest, contract: ModelContract) -> SegmentationContract:
+    """The contract of a model that labels volumes.
+
+    Raises:
+        OptionError: The model does something else.
+    """
+    if not isinstance(contract, SegmentationContract):
+        raise OptionError(
+            f"model {contract.name} is for {contract.task} in {contract.modality} images: it "
+            f"labels no {request.modality} volumes"
+        )
+    return contract
+
+
+def check_modality(request: VolumeRequest, contract: SegmentationContract | None) -> None:
     """Refuse a volume that is not what the model was trained on.
 
     Raises:
@@ -29,7 +43,9 @@ def check_modality(request: VolumeRequest, contract: ModelContract | None) -> No
         raise OptionError(f"volumes of {expected} are not segmented by this service")
 
 
-def options_for(request: VolumeRequest, contract: ModelContract | None) -> PreprocessingOptions:
+def options_for(
+    request: VolumeRequest, contract: SegmentationContract | None
+) -> PreprocessingOptions:
     """The model's window and normalisation, with what the request chose."""
     window = contract.window if contract else Window()
     default = contract.normalisation if contract else Normalisation.INTERPATIENT
@@ -41,7 +57,7 @@ def options_for(request: VolumeRequest, contract: ModelContract | None) -> Prepr
     )
 
 
-def sampling_for(geometry: Geometry, contract: ModelContract) -> InPlaneSampling:
+def sampling_for(geometry: Geometry, contract: SegmentationContract) -> InPlaneSampling:
     """How the slices of a canonical grid become what the model sees."""
     return in_plane_sampling(
         geometry,
@@ -53,7 +69,7 @@ def sampling_for(geometry: Geometry, contract: ModelContract) -> InPlaneSampling
 
 def cautions(
     request: VolumeRequest,
-    contract: ModelContract | None,
+    contract: SegmentationContract | None,
     sampling: InPlaneSampling | None = None,
 ) -> tuple[str, ...]:
     """What the reader of an answer should know about the choices; one line each."""

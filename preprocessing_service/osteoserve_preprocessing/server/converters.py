@@ -9,7 +9,11 @@ import numpy as np
 
 from osteoserve_preprocessing.core import LabelMeasure, Normalisation, StretcherMethod
 from osteoserve_preprocessing.errors import OptionError, UploadError
-from osteoserve_preprocessing.inference.contract import Modality, ModelContract
+from osteoserve_preprocessing.inference.contract import (
+    Modality,
+    ModelContract,
+    SegmentationContract,
+)
 from osteoserve_preprocessing.inference.labels import Code
 from osteoserve_preprocessing.server.exchange import (
     PreprocessedAnswer,
@@ -185,8 +189,8 @@ def _measure_message(measure: LabelMeasure) -> pb.LabelMeasure:
 
 
 def model_message(contract: ModelContract, *, ready: bool) -> pb.Model:
-    """Pack a model's contract."""
-    return pb.Model(
+    """Pack a model's contract; what only segmentation has stays unset for another task."""
+    message = pb.Model(
         name=contract.name,
         version=contract.version,
         modality=_MODALITY_MESSAGES[contract.modality],
@@ -199,18 +203,20 @@ def model_message(contract: ModelContract, *, ready: bool) -> pb.Model:
             )
             for label in contract.labels
         ],
-        window_hu=(contract.window.lower, contract.window.upper),
-        normalisation=_NORMALISATION_MESSAGES[contract.normalisation],
-        pixel_spacing_mm=contract.pixel_spacing_mm,
-        pixel_spacing_range_mm=contract.pixel_spacing_range_mm,
         digest=contract.digest,
         precision=contract.answered_in,
         ready=ready,
         input=contract.input_name,
-        output=contract.output_name,
-        size_multiple=contract.size_multiple,
         max_batch=contract.max_batch,
     )
+    if isinstance(contract, SegmentationContract):
+        message.window_hu.extend((contract.window.lower, contract.window.upper))
+        message.normalisation = _NORMALISATION_MESSAGES[contract.normalisation]
+        message.pixel_spacing_mm = contract.pixel_spacing_mm
+        message.pixel_spacing_range_mm.extend(contract.pixel_spacing_range_mm)
+        message.output = contract.output_name
+        message.size_multiple = contract.size_multiple
+    return message
 
 
 def _code_message(code: Code) -> pb.Code:

@@ -19,7 +19,7 @@ from osteoserve_preprocessing.core import (
     Window,
 )
 from osteoserve_preprocessing.geometry import Geometry, Volume
-from osteoserve_preprocessing.inference.contract import Modality, ModelContract
+from osteoserve_preprocessing.inference.contract import Modality, SegmentationContract
 from osteoserve_preprocessing.server.stages import StageTime
 
 
@@ -157,7 +157,7 @@ class SegmentedAnswer:
 
     geometry: Geometry
     labels: npt.NDArray[np.uint8]
-    contract: ModelContract
+    contract: SegmentationContract
     summary: PreprocessingSummary
     measures: tuple[LabelMeasure, ...]
     stages: tuple[StageTime, ...]

@@ -15,7 +15,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from osteoserve_preprocessing.errors import InferenceError, PreprocessingError, TritonError
-from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference import DetectionContract, ModelContract
+from osteoserve_preprocessing.server.canaries import SeldomCanary
 from osteoserve_preprocessing.server.models import Models
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class HealthMonitor:
         self._health = health
         self._clock = clock
         self._succeeded_at: dict[str, float] = {}
+        self._seldom: dict[str, SeldomCanary] = {}
 
     def note_success(self, model: str) -> None:
         """An inference for a caller succeeded, which says as much as a canary."""
@@ -136,9 +138,13 @@ class HealthMonitor:
 
     async def run(self) -> None:
         """Check until cancelled."""
-        while True:
-            await self.check()
-            await asyncio.sleep(INTERVAL_S)
+        try:
+            while True:
+                await self.check()
+                await asyncio.sleep(INTERVAL_S)
+        finally:
+            for canary in self._seldom.values():
+                await canary.end()
 
     async def check(self) -> None:
         """Check once."""
@@ -147,7 +153,10 @@ class HealthMonitor:
         except (TimeoutError, PreprocessingError) as error:
             logger.warning("Triton does not answer: %s", error)
             self._models.forget()
-            await self._health.note(dict.fromkeys(self._succeeded_at, False))
+            for canary in self._seldom.values():
+                canary.forget()
+            known = (*self._succeeded_at, *self._seldom)
+            await self._health.note(dict.fromkeys(known, False))
             return
         ready = dict(
             zip(contracts, await asyncio.gather(*map(self._alive, contracts.values())), strict=True)
@@ -155,6 +164,9 @@ class HealthMonitor:
         await self._health.note(ready)
 
     async def _alive(self, contract: ModelContract) -> bool:
+        if isinstance(contract, DetectionContract):
+            new = SeldomCanary(self._canary, self._clock)
+            return self._seldom.setdefault(contract.name, new).alive(contract)
         try:
             await asyncio.wait_for(self._canary(contract), CANARY_S)
         except TimeoutError:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core import InPlaneSampling
-from osteoserve_preprocessing.inference import ModelContract, TritonSession
+from osteoserve_preprocessing.inference import SegmentationContract, TritonSession
 from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell
 from osteoserve_preprocessing.server.threads import in_thread
 
@@ -43,7 +43,7 @@ class Labelling:
     def __init__(
         self,
         session: TritonSession,
-        contract: ModelContract,
+        contract: SegmentationContract,
         sampling: InPlaneSampling,
         executor: Executor,
         *,

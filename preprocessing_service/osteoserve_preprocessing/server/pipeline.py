@@ -24,13 +24,14 @@ from osteoserve_preprocessing.core import (
     preprocess,
 )
 from osteoserve_preprocessing.geometry import Volume
-from osteoserve_preprocessing.inference import ModelContract, TritonSession
+from osteoserve_preprocessing.inference import SegmentationContract, TritonSession
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.choices import (
     cautions,
     check_modality,
     options_for,
     sampling_for,
+    segmenting,
 )
 from osteoserve_preprocessing.server.exchange import (
     PreprocessedAnswer,
@@ -93,7 +94,7 @@ class Pipeline:
         Raises:
             PreprocessingError: The request, or the volume, is refused.
         """
-        contract = await self._models.contract(request.model) if request.model else None
+        contract = await self._contract(request) if request.model else None
         orientation = self._accept(request, contract)
         async with self._place(request, tell):
             received = await upload.receive(request.geometry, tell)
@@ -117,7 +118,7 @@ class Pipeline:
             PreprocessingError: The request, or the volume, is refused, or Triton failed.
         """
         watch = Stopwatch()
-        contract = await self._models.contract(request.model)
+        contract = await self._contract(request)
         orientation = self._accept(request, contract)
         async with self._place(request, tell):
             watch.lap("queue")
@@ -129,7 +130,7 @@ class Pipeline:
         self,
         request: VolumeRequest,
         received: Received,
-        contract: ModelContract,
+        contract: SegmentationContract,
         orientation: Orientation,
         tell: Tell,
         watch: Stopwatch,
@@ -162,7 +163,10 @@ class Pipeline:
             service_version=self._version,
         )
 
-    def _accept(self, request: VolumeRequest, contract: ModelContract | None) -> Orientation:
+    async def _contract(self, request: VolumeRequest) -> SegmentationContract:
+        return segmenting(request, await self._models.contract(request.model))
+
+    def _accept(self, request: VolumeRequest, contract: SegmentationContract | None) -> Orientation:
         """Refuse what can be refused before a voxel is taken."""
         self._limits.check(request.geometry)
         check_modality(request, contract)
@@ -176,14 +180,14 @@ class Pipeline:
             yield
 
     async def _preprocessed(
-        self, canonical: Volume, request: VolumeRequest, contract: ModelContract | None
+        self, canonical: Volume, request: VolumeRequest, contract: SegmentationContract | None
     ) -> Preprocessed:
         return await self._compute(partial(preprocess, canonical, options_for(request, contract)))
 
     async def _labelled(
         self,
         result: Preprocessed,
-        contract: ModelContract,
+        contract: SegmentationContract,
         sampling: InPlaneSampling,
         tell: Tell,
     ) -> npt.NDArray[np.uint8]:

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 STATUS: dict[type[errors.PreprocessingError], StatusCode] = {
     errors.GeometryError: StatusCode.INVALID_ARGUMENT,
     errors.VoxelError: StatusCode.INVALID_ARGUMENT,
+    errors.ScintigramError: StatusCode.INVALID_ARGUMENT,
     errors.OptionError: StatusCode.INVALID_ARGUMENT,
     errors.UploadError: StatusCode.INVALID_ARGUMENT,
     errors.StreamTimeoutError: StatusCode.DEADLINE_EXCEEDED,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
 from osteoserve_export.architectures.mask_rcnn import MaskRCNNShape, new_mask_rcnn
-from osteoserve_export.parity.detections import Detections
+from osteoserve_export.parity.detection_reference import DetectionReference
+from osteoserve_preprocessing.inference import Detections
 
 TINY = MaskRCNNShape(
     blocks=(1, 1, 1, 1),
@@ -60,17 +61,8 @@ def images(grey: np.ndarray, channels: int = 3) -> list[Tensor]:
 
 def reference(network: MaskRCNN, grey: np.ndarray) -> list[Detections]:
     """What torchvision itself answers, with the masks as they are before it pastes them."""
-    small: list[Tensor] = []
-    hook = network.roi_heads.register_forward_hook(
-        lambda _, __, output: small.extend(found["masks"][:, 0] for found in output[0])
-    )
-    with torch.no_grad():
-        answers = network(images(grey, len(network.transform.image_mean)))
-    hook.remove()
-    return [
-        Detections(*(found[name].numpy() for name in ("boxes", "labels", "scores")), masks.numpy())
-        for found, masks in zip(answers, small, strict=True)
-    ]
+    asked = DetectionReference(network)
+    return [asked.find(view).detections for view in grey]
 
 
 #: Fewer proposals than torchvision's thousand: all levels take part, and tests are quick.

@@ -11,10 +11,10 @@ pytest.importorskip("torchvision", reason="the extra 'export' is not installed")
 from osteoserve_export.architectures.mask_rcnn import new_mask_rcnn  # noqa: E402
 from osteoserve_export.errors import ArchitectureError, ParityError  # noqa: E402
 from osteoserve_export.graphs.detection import DetectionGraph  # noqa: E402
-from osteoserve_export.parity.detections import (  # noqa: E402
+from osteoserve_export.parity.detections import check_detections, match_detections  # noqa: E402
+from osteoserve_preprocessing.inference.detections import (  # noqa: E402
+    OUTPUTS,
     Detections,
-    check_detections,
-    match_detections,
     unpack_detections,
 )
 from tests.export.graphs.detector import (  # noqa: E402
@@ -30,18 +30,20 @@ SIZE = (288, 224)
 
 def detect(graph: DetectionGraph, grey: np.ndarray) -> tuple[Detections, ...]:
     with torch.no_grad():
-        return unpack_detections(*(output.numpy() for output in graph(torch.from_numpy(grey))))
+        found = graph(torch.from_numpy(grey))
+    return unpack_detections(dict(zip(OUTPUTS, (part.numpy() for part in found), strict=True)))
 
 
 def assert_same(expected: list[Detections], found: tuple[Detections, ...]) -> None:
     agreement = match_detections(expected, found, iou=0.99)
     assert agreement.rate == 1.0, agreement.lone
     assert agreement.expected > 20
-    assert agreement.score_error < 1e-5
+    # torchvision is asked one image after another: in a batch, convolutions round otherwise.
+    assert agreement.score_error < 5e-5
     assert agreement.box_error < 1e-3
     assert agreement.mask_error < 1e-4
     for first, second in zip(expected, found, strict=True):
-        np.testing.assert_allclose(second.scores, first.scores, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(second.scores, first.scores, rtol=0, atol=5e-5)
 
 
 def views_and_black(count: int, size: tuple[int, int] = SIZE) -> np.ndarray:

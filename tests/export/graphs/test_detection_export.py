@@ -18,14 +18,15 @@ from torch.export import Dim  # noqa: E402
 from torchvision.models.detection.transform import GeneralizedRCNNTransform  # noqa: E402
 
 from osteoserve_export.errors import ParityError  # noqa: E402
-from osteoserve_export.graphs.detection import INPUT, OUTPUTS, DetectionGraph  # noqa: E402
-from osteoserve_export.parity.detections import (  # noqa: E402
+from osteoserve_export.graphs.detection import DetectionGraph  # noqa: E402
+from osteoserve_export.parity.detections import check_detections, match_detections  # noqa: E402
+from osteoserve_export.parity.runtimes import OnnxRuntime, OpenVino  # noqa: E402
+from osteoserve_preprocessing.inference.detections import (  # noqa: E402
+    INPUT,
+    OUTPUTS,
     Detections,
-    check_detections,
-    match_detections,
     unpack_detections,
 )
-from osteoserve_export.parity.runtimes import OnnxRuntime, OpenVino  # noqa: E402
 from tests.export.graphs.detector import images, reference, varied_detector, views  # noqa: E402
 
 SIZE, WHOLE_BODY = (288, 224), (950, 512)
@@ -71,8 +72,7 @@ def test_every_detection_matches(exported, runtime, batch):
     engine = runtime(exported)
     found: list[Detections] = []
     for n in range(0, 4, batch):
-        answer = engine.run(grey[n : n + batch])
-        found += unpack_detections(*(answer[name] for name in OUTPUTS))
+        found += unpack_detections(engine.run(grey[n : n + batch]))
     agreement = match_detections(reference(varied_detector(size=SIZE), grey), found)
     assert agreement.rate == 1.0, agreement.lone
     assert agreement.expected > 60

@@ -8,12 +8,11 @@ import pytest
 from osteoserve_export.errors import ParityError
 from osteoserve_export.parity.detections import (
     DetectionLimits,
-    Detections,
     box_iou,
     check_detections,
     match_detections,
-    unpack_detections,
 )
+from osteoserve_preprocessing.inference import Detections
 
 
 def detections(count: int = 60, seed: int = 0) -> Detections:
@@ -128,16 +127,3 @@ def test_limits_can_be_wider():
 def test_all_images_must_be_answered():
     with pytest.raises(ParityError, match="1 images were answered, not 2"):
         match_detections([detections()] * 2, [detections()])
-
-
-def test_filling_is_left_out():
-    given = detections(5)
-    boxes = np.zeros((2, 8, 4), np.float32)
-    boxes[1, :5] = given.boxes
-    labels, scores = np.zeros((2, 8), np.uint8), np.zeros((2, 8), np.float32)
-    labels[1, :5], scores[1, :5] = given.labels, given.scores
-    masks = np.zeros((2, 8, 28, 28), np.float32)
-    masks[1, :5] = given.masks
-    none, five = unpack_detections(boxes, labels, scores, masks, np.array([0, 5], np.int32))
-    assert len(none) == 0
-    assert match_detections([given], [five]).rate == 1.0

@@ -15,10 +15,10 @@ from osteoserve_export.label_codes import labels_of_names  # noqa: E402
 from osteoserve_export.parity import proof  # noqa: E402
 from osteoserve_export.parity.reference import Reference  # noqa: E402
 from osteoserve_export.parity.trials import Trial, ellipses  # noqa: E402
-from osteoserve_export.specification import ExportSpecification  # noqa: E402
+from osteoserve_export.specification import SegmentationSpecification  # noqa: E402
 from tests.export.graphs.test_segmentation import briefly_trained  # noqa: E402
 
-ASKED = ExportSpecification(architecture="unet", name="box", labels=labels_of_names(["bone"]))
+ASKED = SegmentationSpecification(architecture="unet", name="box", labels=labels_of_names(["bone"]))
 
 
 @functools.cache
@@ -62,7 +62,7 @@ class BatchLeaks(torch.nn.Module):
 
 def proven(runtime, asked=ASKED):
     rows = proof.compare_runtime("a runtime", runtime, expected(), asked)
-    proof.check(rows, asked)
+    proof.SegmentationProof(asked, rows).check()
     return rows
 
 
@@ -128,5 +128,5 @@ def test_numbers_that_are_not_finite_are_no_answer():
 
 def test_ellipses_are_the_same_for_the_same_seed():
     first, second = ellipses(2, 32, 48), ellipses(2, 32, 48)
-    np.testing.assert_array_equal(first.slices, second.slices)
-    assert first.slices.std() > 20
+    np.testing.assert_array_equal(first.images, second.images)
+    assert first.images.std() > 20

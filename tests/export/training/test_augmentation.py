@@ -16,6 +16,7 @@ from osteoserve_preprocessing.core import (  # noqa: E402
 from tests.export.conftest import tube_pair  # noqa: E402
 
 SMALL = CropOptions(size=64)
+PATIENT = {"classes": ("patient", "bone"), "window": Window(-300, 700)}
 PLAIN = CropOptions(
     size=80,
     spacing_mm=(1.0, 1.0),
@@ -43,8 +44,8 @@ NOTHING = AugmentationOptions(
 )
 
 
-def crops(count: int = 8, options: CropOptions = SMALL, seed: int = 0, **pair):
-    source = CropSource(tube_pair(**pair), 1.0)
+def crops(count: int = 8, options: CropOptions = SMALL, seed: int = 0, seen=None, **pair):
+    source = CropSource(tube_pair(**pair), 1.0, **(seen or {}))
     return draw_crops([source], count, options, np.random.default_rng(seed))
 
 
@@ -57,6 +58,33 @@ def test_image_and_target_stay_aligned_whatever_the_crop():
     assert drawn.target[clear_bone].mean() > 0.999
     assert drawn.target[clear_rest].mean() < 0.001
     assert clear_bone.sum() > 500
+
+
+def test_regions_stay_nested_and_aligned_whatever_the_crop():
+    drawn = crops(24, seen=PATIENT)
+    patient, bone = drawn.target[:, :1], drawn.target[:, 1:]
+    assert (bone <= patient).all()
+    inside = drawn.known > 0
+    # Of a linear mixture with air, -480 HU is the middle of the skin.
+    assert patient[(drawn.hounsfield > 0) & inside].mean() > 0.995
+    assert patient[(drawn.hounsfield < -590) & inside].mean() < 0.005
+    assert bone[(drawn.hounsfield > 600) & inside].mean() > 0.999
+
+
+def test_more_classes_change_no_crop_of_bone():
+    alone, nested = crops(8), crops(8, seen={**PATIENT, "window": Window()})
+    assert torch.equal(alone.hounsfield, nested.hounsfield)
+    assert torch.equal(alone.target, nested.target[:, 1:])
+    assert torch.equal(alone.known, nested.known)
+
+
+@pytest.mark.parametrize("window", [Window(), Window(-300, 700), Window(-1000, 1000)])
+def test_outside_of_the_study_it_is_as_dark_as_the_service_pads(window):
+    source = CropSource(tube_pair(), 1.0, window=window)
+    options = CropOptions(size=64, spacing_mm=(4.0, 4.0), tilt_deg=0.0)
+    drawn = draw_crops([source], 4, options, np.random.default_rng(0))
+    assert (to_grey(drawn.hounsfield, window)[..., :3, :3] == 0).all()
+    assert (drawn.known[..., :3, :3] == 0).all()
 
 
 def test_outside_of_the_study_nothing_is_known():
@@ -104,8 +132,9 @@ def test_grey_values_stay_what_uint8_can_hold():
     assert 0 <= float(batch.grey.min()) <= float(batch.grey.max()) <= 1
 
 
-def test_changing_the_look_leaves_the_target_alone():
-    drawn = crops()
+@pytest.mark.parametrize("seen", [None, PATIENT])
+def test_changing_the_look_leaves_the_target_alone(seen):
+    drawn = crops(seen=seen)
     look = AugmentationOptions(mixup=0.0, patch=0.0, contrast=1.0, vessels=1.0, noise=1.0)
     batch = augment(drawn, look, Window(), np.random.default_rng(0))
     assert torch.equal(batch.target, drawn.target)
@@ -132,6 +161,14 @@ def test_full_strength_changes_nothing_and_none_leaves_crops_upright():
     assert upright.spacing_mm[0] == pytest.approx(upright.spacing_mm[1])
     assert upright.tilt_deg == upright.rotation_deg == upright.deformation_mm == 0.0
     assert AugmentationOptions().milder(0.0).vessels == 0.0
+
+
+def test_mixup_and_patches_leave_regions_nested():
+    options = AugmentationOptions(mixup=1.0, patch=1.0)
+    drawn = crops(16, seen=PATIENT)
+    target = augment(drawn, options, PATIENT["window"], np.random.default_rng(4)).target
+    assert ((target > 0) & (target < 1)).any()
+    assert (target[:, 1] <= target[:, 0] + 1e-6).all()
 
 
 def test_mixup_blends_image_and_target_alike():

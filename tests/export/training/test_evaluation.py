@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from osteoserve_export.errors import PairError
+from osteoserve_export.training.classes import class_target
 from osteoserve_export.training.evaluation import Confusion, compare, segment
-from osteoserve_preprocessing.core import StretcherMethod
+from osteoserve_preprocessing.core import StretcherMethod, Window
 
 
 def test_figures_worked_out_by_hand():
@@ -29,6 +30,13 @@ def test_voxels_are_counted_and_ignored_ones_are_not():
     assert compare(predicted, target) == Confusion(1, 1, 1, 1)
 
 
+def test_classes_are_counted_each_on_its_own():
+    predicted = np.array([0, 1, 1, 2, 2, 1, 2], dtype=np.uint8)
+    target = np.array([0, 1, 2, 2, 1, 0, 255], dtype=np.uint8)
+    assert compare(predicted, target, 1) == Confusion(1, 2, 1, 2)
+    assert compare(predicted, target, 2) == Confusion(1, 1, 1, 3)
+
+
 def test_empty_masks_agree():
     nothing = np.zeros((2, 3), dtype=np.uint8)
     assert compare(nothing, nothing).dice == 1.0
@@ -49,6 +57,27 @@ def test_a_study_goes_the_way_it_is_served(tube):
     mask = segment(bright, tube.volume, stretcher=StretcherMethod.NONE, batch=4)
     assert np.array_equal(mask, tube.target)
     assert seen == [(4, 80, 80), (2, 80, 80)]
+
+
+def test_a_study_goes_through_the_network_s_window_and_size(tube):
+    seen = []
+
+    def three_greys(slices):
+        seen.append(slices)
+        return np.digitize(slices, [64, 200]).astype(np.uint8)
+
+    mask = segment(
+        three_greys,
+        tube.volume,
+        window=Window(-300, 700),
+        classes=2,
+        size_multiple=32,
+        stretcher=StretcherMethod.NONE,
+    )
+    assert seen[0].shape == (6, 96, 96)
+    # Water: 255 * (40 + 300) / 1000.
+    assert set(np.unique(seen[0])) == {0, 87, 255}
+    assert np.array_equal(mask, class_target(tube, ("patient", "bone")))
 
 
 @pytest.mark.parametrize("batch", [1, 5, 6, 32])

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from osteoserve_export.cli import RECIPE
+from osteoserve_export.cli import RECIPE, RECIPES
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.training.recipe import read_recipe
+from osteoserve_preprocessing.core import Window
+
+RESNET = '[training]\narchitecture = "resnet_unet"\nencoder = "resnet18"'
 
 
 @pytest.fixture
@@ -22,6 +27,29 @@ def test_the_shipped_recipe_reads():
     assert recipe.training.first_channels == 8
     assert {"ct_pelvis_3mm", "ct_abdomen_j2k"} <= {study.name for study in recipe.studies}
     assert all(study.source for study in recipe.studies)
+
+
+def test_what_a_recipe_does_not_say_is_a_sigmoid_unet_of_bone():
+    training = read_recipe(RECIPE).training
+    assert training.network_options == {"first_channels": 8, "classes": 1}
+    assert training.window == Window(0, 300)
+
+
+def test_the_pelvis_recipe_reads():
+    recipe = read_recipe(RECIPES / "resnet_unet_pelvis.toml")
+    assert recipe.training.network_options == {"encoder_name": "resnet18", "classes": 3}
+    assert recipe.training.classes == ("patient", "bone")
+    # Fat shows, so that the outline of a patient does.
+    assert recipe.training.window.lower < -150
+    assert all(study.source for study in recipe.studies)
+
+
+def test_studies_of_two_recipes_are_labelled_alike():
+    skeleton, pelvis = (
+        {study.name: replace(study, share=1.0) for study in read_recipe(path).studies}
+        for path in (RECIPE, RECIPES / "resnet_unet_pelvis.toml")
+    )
+    assert pelvis.items() <= skeleton.items()
 
 
 def test_holding_a_study_out_changes_nothing_else():
@@ -55,6 +83,17 @@ def test_an_unknown_study_cannot_be_held_out():
         ("[training]\nstep = 3", "step"),
         ("[trainings]\nsteps = 3", "trainings"),
         ("[training]\ncrop = 100", "16"),
+        ('[training]\narchitecture = "vnet"', "architecture must be unet or resnet_unet"),
+        ('[training]\narchitecture = "resnet_unet"', "encoder is needed"),
+        ('[training]\nencoder = "resnet18"', "by nothing else"),
+        (f"{RESNET}\nfirst_channels = 8", "first_channels is for unet"),
+        (f"{RESNET}\ncrop = 176", "32"),
+        ("[training]\nfirst_channels = 0", "first_channels"),
+        ('[training]\nclasses = ["bone", "patient"]', "classes must be"),
+        ('[training]\nclasses = "bone"', "classes must be"),
+        ("[training]\nwindow_hu = [300, 0]", "window_hu cannot be .*ascending"),
+        ("[training]\nwindow_hu = [0]", "window_hu cannot be"),
+        ("[training]\nwindow_hu = 300", "window_hu cannot be"),
         ("[training]\nsteps = 10\ncycle_steps = 5", "cycle_steps"),
         ("[[refinement]]\nsteps = 1\nlearning_rate = 1.0\nstrength = 2.0", "strength"),
         ('[[study]]\nname = "a"\nimage = "a"\nshare = 1.0', "labels or pseudo"),
@@ -65,5 +104,6 @@ def test_an_unknown_study_cannot_be_held_out():
     ],
 )
 def test_a_faulty_recipe_is_refused(written, text, complaint):
-    with pytest.raises(RecipeError, match=complaint):
+    with pytest.raises(RecipeError, match=complaint) as refused:
         written(text)
+    assert "\n" not in str(refused.value)

@@ -80,3 +80,16 @@ def test_no_batch_waits_for_a_larger_one(configurations: Configurations) -> None
         assert config.HasField("dynamic_batching")
         assert not config.dynamic_batching.preferred_batch_size
         assert config.max_batch_size == 16
+
+
+def test_a_detector_is_warmed_up_with_an_image_of_its_size(
+    tmp_path: Path, write_detector: Any
+) -> None:
+    contract = write_detector(tmp_path / "finder")
+    for text in model_configurations(contract).values():
+        config = text_format.Parse(text, model_config_pb2.ModelConfig())
+        (sample,) = config.model_warmup
+        assert list(sample.inputs["views"].dims) == [24, 32] == list(config.input[0].dims)
+        (count,) = (output for output in config.output if output.name == "count")
+        assert count.HasField("reshape")
+        assert not count.reshape.shape

@@ -17,7 +17,7 @@ from osteoserve_preprocessing.errors import ContractError
 from osteoserve_preprocessing.inference import (
     Code,
     Label,
-    ModelContract,
+    SegmentationContract,
     contract_from_config,
     contract_parameters,
 )
@@ -26,7 +26,7 @@ from osteoserve_preprocessing.inference.configuration import (
     PlanFile,
     model_configurations,
 )
-from osteoserve_preprocessing.inference.contract import FILE_PRECISIONS
+from osteoserve_preprocessing.inference.contract import FILE_PRECISIONS, DetectionContract
 
 words = st.text(min_size=1)
 codes = st.builds(Code, words, words, words)
@@ -44,9 +44,9 @@ spacings = st.lists(st.floats(0.01, 100, allow_nan=False), min_size=3, max_size=
 
 
 @st.composite
-def contracts(draw: st.DrawFn) -> ModelContract:
+def contracts(draw: st.DrawFn) -> SegmentationContract:
     low, spacing, high = draw(spacings)
-    return ModelContract(
+    return SegmentationContract(
         name=draw(st.from_regex(r"[a-z][a-z_0-9]{0,20}", fullmatch=True)),
         version=str(draw(st.integers(1, 99))),
         modality=draw(st.sampled_from(["CT", "NM"])),
@@ -65,21 +65,53 @@ def contracts(draw: st.DrawFn) -> ModelContract:
     )
 
 
+@st.composite
+def detection_contracts(draw: st.DrawFn) -> DetectionContract:
+    return DetectionContract(
+        name=draw(st.from_regex(r"[a-z][a-z_0-9]{0,20}", fullmatch=True)),
+        version=str(draw(st.integers(1, 99))),
+        modality="NM",
+        labels=draw(labels),
+        digest=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
+        precision=draw(st.sampled_from(["fp32", "bf16"])),
+        file_precision=draw(st.sampled_from(FILE_PRECISIONS)),
+        max_batch=draw(st.integers(1, 64)),
+        image_size=draw(st.tuples(st.integers(1, 4096), st.integers(1, 4096))),
+        detections=draw(st.integers(1, 1000)),
+        mask_cells=draw(st.integers(1, 56)),
+    )
+
+
 @pytest.fixture
-def contract(tmp_path: Path, write_model: Any) -> ModelContract:
-    written = write_model(tmp_path / "box")
-    assert isinstance(written, ModelContract)
+def detection(tmp_path: Path, write_detector: Any) -> DetectionContract:
+    written = write_detector(tmp_path / "finder")
+    assert isinstance(written, DetectionContract)
     return written
 
 
 @pytest.fixture
-def config(contract: ModelContract) -> model_config_pb2.ModelConfig:
+def detection_config(detection: DetectionContract) -> model_config_pb2.ModelConfig:
+    text = model_configurations(detection)["config.pbtxt"]
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+@pytest.fixture
+def contract(tmp_path: Path, write_model: Any) -> SegmentationContract:
+    written = write_model(tmp_path / "box")
+    assert isinstance(written, SegmentationContract)
+    return written
+
+
+@pytest.fixture
+def config(contract: SegmentationContract) -> model_config_pb2.ModelConfig:
     text = model_configurations(contract)["config.pbtxt"]
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-@given(contracts())
-def test_every_configuration_states_the_contract(contract: ModelContract) -> None:
+@given(contracts() | detection_contracts())
+def test_every_configuration_states_the_contract(
+    contract: SegmentationContract | DetectionContract,
+) -> None:
     read = {
         path: contract_from_config(
             text_format.Parse(text, model_config_pb2.ModelConfig()), contract.version
@@ -94,7 +126,7 @@ def test_every_configuration_states_the_contract(contract: ModelContract) -> Non
     }
 
 
-def test_a_plan_is_named_with_its_own_digest_and_precision(contract: ModelContract) -> None:
+def test_a_plan_is_named_with_its_own_digest_and_precision(contract: SegmentationContract) -> None:
     plan = PlanFile(digest="ab" * 32, precision="fp16")
     text = model_configurations(contract, plan=plan)["configs/tensorrt.pbtxt"]
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
@@ -104,22 +136,88 @@ def test_a_plan_is_named_with_its_own_digest_and_precision(contract: ModelContra
     )
 
 
-def test_a_second_output_changes_nothing_in_the_contract(contract: ModelContract) -> None:
+def test_a_second_output_changes_nothing_in_the_contract(contract: SegmentationContract) -> None:
     for text in model_configurations(contract, probabilities=3).values():
         config = text_format.Parse(text, model_config_pb2.ModelConfig())
         assert [list(output.dims) for output in config.output] == [[-1, -1], [3, -1, -1]]
         assert contract_from_config(config, "1").output_name == contract.output_name
 
 
+def without(config: model_config_pb2.ModelConfig, key: str) -> model_config_pb2.ModelConfig:
+    lacking = model_config_pb2.ModelConfig()
+    lacking.CopyFrom(config)
+    del lacking.parameters[key]
+    return lacking
+
+
 def test_each_parameter_is_needed_and_named_when_missing(
-    contract: ModelContract, config: model_config_pb2.ModelConfig
+    contract: SegmentationContract, config: model_config_pb2.ModelConfig
 ) -> None:
-    for key in contract_parameters(contract):
-        lacking = model_config_pb2.ModelConfig()
-        lacking.CopyFrom(config)
-        del lacking.parameters[key]
+    for key in set(contract_parameters(contract)) - {"osteoserve.task"}:
         with pytest.raises(ContractError, match=f"model box: parameter {key} is missing"):
-            contract_from_config(lacking, "1")
+            contract_from_config(without(config, key), "1")
+
+
+def test_so_it_is_for_detection(
+    detection: DetectionContract, detection_config: model_config_pb2.ModelConfig
+) -> None:
+    for key in set(contract_parameters(detection)) - {"osteoserve.task"}:
+        with pytest.raises(ContractError, match=f"model finder: parameter {key} is missing"):
+            contract_from_config(without(detection_config, key), "1")
+
+
+def test_a_configuration_that_states_no_task_is_for_segmentation(
+    contract: SegmentationContract,
+    config: model_config_pb2.ModelConfig,
+    detection_config: model_config_pb2.ModelConfig,
+) -> None:
+    assert contract_from_config(without(config, "osteoserve.task"), "1") == contract
+    with pytest.raises(ContractError, match="window_hu is missing"):
+        contract_from_config(without(detection_config, "osteoserve.task"), "1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("task", "classification"),
+        ("modality", "CT"),
+        ("orientation", "LPS axial"),
+        ("orientation", "planar view"),
+        ("image_size", "24"),
+        ("image_size", "24,0"),
+        ("image_size", "24.5,32"),
+        ("image_size", "32,24"),
+        ("detections", "0"),
+        ("detections", "4"),
+        ("mask_cells", "0"),
+        ("mask_cells", "28"),
+    ],
+)
+def test_an_impossible_parameter_of_a_detector_is_refused(
+    detection_config: model_config_pb2.ModelConfig, key: str, value: str
+) -> None:
+    detection_config.parameters[f"osteoserve.{key}"].string_value = value
+    with pytest.raises(ContractError, match=r"^model finder: (parameter|there must be)"):
+        contract_from_config(detection_config, "1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config.input.add(name="second"),
+        lambda config: config.output.add(name="second"),
+        lambda config: config.output.pop(),
+        lambda config: setattr(config.output[0], "data_type", model_config_pb2.TYPE_FP16),
+        lambda config: setattr(config.output[2], "name", "probabilities"),
+        lambda config: config.input[0].dims.append(3),
+    ],
+)
+def test_tensors_that_are_no_detections_are_refused(
+    detection_config: model_config_pb2.ModelConfig, change: Any
+) -> None:
+    change(detection_config)
+    with pytest.raises(ContractError, match=r"^model finder: there must be"):
+        contract_from_config(detection_config, "1")
 
 
 @pytest.mark.parametrize(
@@ -175,17 +273,17 @@ def test_tensors_that_are_no_slices_are_refused(
         contract_from_config(config, "1")
 
 
-def test_two_labels_of_one_value_are_refused(contract: ModelContract) -> None:
+def test_two_labels_of_one_value_are_refused(contract: SegmentationContract) -> None:
     with pytest.raises(ContractError, match=r"osteoserve\.labels"):
         dataclasses.replace(contract, labels=contract.labels * 2)
 
 
-def test_label_values_begin_with_background(contract: ModelContract) -> None:
+def test_label_values_begin_with_background(contract: SegmentationContract) -> None:
     label = contract.labels[0]
     several = tuple(dataclasses.replace(label, value=value) for value in (9, 2))
     assert dataclasses.replace(contract, labels=several).label_values == (0, 2, 9)
 
 
-def test_a_precision_that_no_cpu_engine_has_is_refused(contract: ModelContract) -> None:
+def test_a_precision_that_no_cpu_engine_has_is_refused(contract: SegmentationContract) -> None:
     with pytest.raises(ContractError, match=r"osteoserve\.precision.*fp16"):
         model_configurations(dataclasses.replace(contract, precision="fp16"))

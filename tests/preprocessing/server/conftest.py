@@ -19,7 +19,7 @@ from osteoserve_client.local_service import LocalService
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.core import Normalisation, Window
 from osteoserve_preprocessing.geometry import Geometry, Volume
-from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference import SegmentationContract
 from osteoserve_preprocessing.inference.configuration import model_configurations
 from osteoserve_preprocessing.inference.labels import Code, Label
 from osteoserve_preprocessing.triton import EmbeddedTriton
@@ -64,7 +64,7 @@ def edges_model() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_model(folder: Path, model: bytes, **changes: Any) -> ModelContract:
+def write_model(folder: Path, model: bytes, **changes: Any) -> SegmentationContract:
     """A model folder of Triton."""
     anatomy = Code("123037004", "SCT", "Anatomical Structure")
     bone = Code("272673000", "SCT", "Bone")
@@ -82,7 +82,7 @@ def write_model(folder: Path, model: bytes, **changes: Any) -> ModelContract:
         "precision": "fp32",
         "max_batch": 8,
     }
-    contract = ModelContract(**(stated | changes))
+    contract = SegmentationContract(**(stated | changes))
     (folder / "1").mkdir(parents=True)
     (folder / "1" / "model.onnx").write_bytes(model)
     for path, text in model_configurations(contract).items():
@@ -92,7 +92,7 @@ def write_model(folder: Path, model: bytes, **changes: Any) -> ModelContract:
 
 
 @pytest.fixture(scope="session")
-def contract(model_repository: Path) -> ModelContract:
+def contract(model_repository: Path) -> SegmentationContract:
     """What the model states."""
     folder = model_repository / MODEL
     digest = hashlib.sha256((folder / "1" / "model.onnx").read_bytes()).hexdigest()

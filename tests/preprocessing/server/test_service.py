@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from osteoserve_client.service import ServiceClient, preprocessing_options
 from osteoserve_preprocessing.geometry import Geometry, Volume
-from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference import SegmentationContract
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import geometry_to_message
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
@@ -83,7 +83,7 @@ def test_no_way_of_cutting_changes_the_answer(
 
 
 def test_the_report_says_what_answered_and_what_was_done(
-    client: ServiceClient, volume: Volume, contract: ModelContract
+    client: ServiceClient, volume: Volume, contract: SegmentationContract
 ) -> None:
     labels, report = client.segment(volume, model=MODEL)
     assert (report.model.name, report.model.version) == (MODEL, "1")
@@ -179,7 +179,7 @@ def test_slices_that_are_clipped_are_background(client: ServiceClient, volume: V
 
 
 def test_models_are_listed_with_their_contracts(
-    client: ServiceClient, contract: ModelContract
+    client: ServiceClient, contract: SegmentationContract
 ) -> None:
     (model,) = client.models()
     assert model == client.model(MODEL)

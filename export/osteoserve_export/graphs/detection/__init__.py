@@ -1,5 +1,5 @@
 """Mask R-CNN with fixed shapes, stage by stage: proposals, classification, masks."""
 
-from osteoserve_export.graphs.detection.graph import INPUT, OUTPUTS, DetectionGraph
+from osteoserve_export.graphs.detection.graph import DetectionGraph
 
-__all__ = ["INPUT", "OUTPUTS", "DetectionGraph"]
+__all__ = ["DetectionGraph"]

@@ -13,10 +13,6 @@ from osteoserve_export.graphs.detection.pooling import PyramidRoIAlign
 from osteoserve_export.graphs.detection.proposals import Proposals
 from osteoserve_export.graphs.detection.pyramid import pyramid_of
 
-#: Names of what the graph takes and gives, in order.
-INPUT = "views"
-OUTPUTS = ("boxes", "labels", "scores", "masks", "count")
-
 #: Labels are bytes, and 0 is background.
 MOST_CLASSES = 256
 
@@ -61,10 +57,12 @@ class DetectionGraph(nn.Module):
         classes = self.mask_predictor.mask_fcn_logits.out_channels
         if classes > MOST_CLASSES:
             raise ArchitectureError(f"{classes} classes are more than the {MOST_CLASSES} of a byte")
+        #: Cells along each side of a mask.
+        self.mask_cells: int = self.mask_pool.bins * self.mask_predictor.conv5_mask.stride[0]
         self.eval()
 
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Detect.
+        """Detect; the tensors are those of ``inference.detections``, in its order.
 
         Args:
             views: (N, H, W) uint8, grey values 0..255 that stand for 0..1; H and W as stated.

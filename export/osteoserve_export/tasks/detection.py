@@ -1,0 +1,93 @@
+"""The export of a network that finds regions: Mask R-CNN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from torchvision.models.detection import MaskRCNN
+
+from osteoserve_export.checkpoints import load_network
+from osteoserve_export.conversion.model_files import ModelFiles, write_detector_files
+from osteoserve_export.errors import ArchitectureError
+from osteoserve_export.graphs.detection import DetectionGraph
+from osteoserve_export.parity.detection_comparison import ExpectedDetections, expected_detections
+from osteoserve_export.parity.detection_proof import DetectionProof
+from osteoserve_export.parity.detection_reference import DetectionReference
+from osteoserve_export.parity.everywhere import compare_detector_everywhere
+from osteoserve_export.specification import DetectionSpecification
+from osteoserve_export.trial_views import view_trials
+from osteoserve_preprocessing.inference import DetectionContract
+
+
+class DetectionTask:
+    """See `task.Task`.
+
+    Args:
+        asked: What to export.
+        weights: Checkpoint.
+
+    Raises:
+        ArchitectureError: The network cannot be built, or has another number of classes.
+        CheckpointError: The weights cannot be read, or are another network's.
+    """
+
+    folded = 0
+    probabilities = 0
+
+    def __init__(self, asked: DetectionSpecification, weights: Path) -> None:
+        self._asked = asked
+        # Seen as they are, and not resized, unless the user's options say otherwise.
+        options = {"fixed_size": asked.image_size[::-1], **asked.options}
+        self.network = cast(MaskRCNN, load_network(weights, asked.architecture, options))
+        heads = self.network.roi_heads
+        classes = heads.box_predictor.cls_score.out_features
+        if classes != len(asked.labels) + 1:
+            raise ArchitectureError(
+                f"{weights} has {classes} classes with background; {len(asked.labels)} labels need "
+                f"{len(asked.labels) + 1}"
+            )
+        self._detections: int = heads.detections_per_img
+        size = asked.image_size
+        self._graph = DetectionGraph(self.network, detections=self._detections, size=size)
+        self._expected: tuple[ExpectedDetections, ...] = ()
+
+    def ask(self, studies: Sequence[Path]) -> None:
+        """See `Task.ask`."""
+        trials = view_trials(studies, self._asked)
+        reference = DetectionReference(self.network)
+        self._expected = expected_detections(reference, trials, self._asked)
+
+    def write(self, folder: Path, scratch: Path) -> ModelFiles:
+        """See `Task.write`."""
+        return write_detector_files(self._graph, self._asked, folder, scratch)
+
+    def contract(self, digest: str) -> DetectionContract:
+        """See `Task.contract`."""
+        asked = self._asked
+        return DetectionContract(
+            name=asked.name,
+            version=str(asked.version),
+            modality="NM",
+            labels=asked.labels,
+            digest=digest,
+            precision="fp32",
+            file_precision=asked.precision,
+            max_batch=asked.max_batch,
+            image_size=asked.image_size,
+            detections=self._detections,
+            mask_cells=self._graph.mask_cells,
+        )
+
+    def compare(self, files: ModelFiles, repository: Path) -> DetectionProof:
+        """See `Task.compare`."""
+        return compare_detector_everywhere(files, repository, self._expected, self._asked)
+
+    def notes(self) -> list[str]:
+        """See `Task.notes`."""
+        return [
+            f"At most {self._detections} detections in an image, each with a mask of "
+            f"{self._graph.mask_cells}x{self._graph.mask_cells} cells, scores above "
+            f"{self.network.roi_heads.score_thresh:g}."
+        ]
