@@ -38,27 +38,28 @@ def tiny() -> ScintigraphyRecipe:
     recipe = read_scintigraphy_recipe(SHIPPED)
     options = {**recipe.options, "fixed_size": [64, 119], "anchor_sizes": [4, 8, 16, 32, 64]}
     form = replace(recipe.form, pyramid=16, representation=32, mask_layers=(16,), mask_reduced=16)
-    return replace(recipe, steps=6, options=options, form=form)
+    return replace(recipe, steps=3, options=options, form=form)
 
 
 def test_the_same_recipe_gives_the_same_weights(scan: Path, tiny: ScintigraphyRecipe) -> None:
     pairs = (read_scintigraphy_pair(scan),)
-    short = replace(tiny, steps=2)
+    short = replace(tiny, steps=2, batch=1)
     first, again = (train_detector(pairs, short).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = train_detector(pairs, replace(short, seed=1)).state_dict()
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(scan: Path, tiny: ScintigraphyRecipe) -> None:
     losses: list[dict[str, float]] = []
     train_detector(
         (read_scintigraphy_pair(scan),),
-        replace(tiny, steps=30),
+        replace(tiny, steps=15),
         report_every=5,
         on_progress=lambda progress: losses.append(progress.losses),
     )
-    assert len(losses) == 6
+    assert len(losses) == 3
     for name in ("loss_objectness", "loss_mask"):
         assert losses[-1][name] < losses[0][name]
 
