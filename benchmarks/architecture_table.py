@@ -83,6 +83,7 @@ def plot(times: Times, path: Path) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.set_xlim(right=2 * max(max(measured.values()) for measured in times.values()))
     axes.set_xlabel("milliseconds an image of 512x512, Mask R-CNN 950x512 (median, log scale)")
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=110)
