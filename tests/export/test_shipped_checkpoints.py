@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="the extra 'export' is not installed
 from osteoserve_export.checkpoints import load_network  # noqa: E402 - only where torch is
 from osteoserve_export.cli import RECIPES  # noqa: E402
 from osteoserve_export.graphs.detection import DetectionGraph  # noqa: E402
+from osteoserve_export.phantoms import phantom_studies  # noqa: E402
 from osteoserve_export.specification import (  # noqa: E402
     DetectionSpecification,
     SegmentationSpecification,
@@ -30,7 +31,6 @@ from osteoserve_export.training.scintigraphy.pairs import (  # noqa: E402
 )
 from osteoserve_export.training.scintigraphy.recipe import read_scintigraphy_recipe  # noqa: E402
 from osteoserve_preprocessing.core.scintigram import compose_views  # noqa: E402
-from tests.export.phantoms import phantom_scan  # noqa: E402
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "export" / "checkpoints"
 
@@ -74,9 +74,10 @@ def test_the_pelvis_network_is_exported_as_it_was_trained() -> None:
 
 @pytest.mark.slow
 def test_the_detector_finds_every_region_of_a_phantom_that_it_has_not_seen(
-    regions: DetectionGraph, tmp_path: Path
+    regions: DetectionGraph,
 ) -> None:
-    figures = evaluate_regions(regions, [read_scintigraphy_pair(phantom_scan(tmp_path, 301))])
+    with phantom_studies("scintigraphy", [301], "--labels") as (dicom,):
+        figures = evaluate_regions(regions, [read_scintigraphy_pair(dicom.parent)])
     for name, each in figures.items():
         assert each.dice > 0.6, name
 

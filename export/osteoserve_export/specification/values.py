@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from osteoserve_export.errors import SpecificationError
 from osteoserve_preprocessing.core import Normalisation, Window
+from osteoserve_preprocessing.core.scintigram import IMAGE_SIZE
 from osteoserve_preprocessing.inference.labels import Label
 
 Activation = Literal["threshold", "argmax"]
@@ -20,9 +21,6 @@ Format = Literal["onnx", "tensorrt"]
 #: pixel spacing, and the least and largest that are taken without resampling, mm.
 PIXEL_SPACING_MM: Final = 0.9766
 PIXEL_SPACING_RANGE_MM: Final = (0.6, 1.3)
-
-#: Rows and columns of two whole-body views side by side (Yu 2023, section 2.1).
-IMAGE_SIZE: Final = (950, 512)
 
 #: Least Dice between the exported file's masks and the network's, per study and per label.
 LEAST_DICE: Final[Mapping[str, float]] = {"fp32": 0.999, "fp16": 0.995, "int8": 0.995}

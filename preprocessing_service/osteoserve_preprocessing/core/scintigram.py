@@ -17,8 +17,8 @@ from scipy import ndimage
 from osteoserve_preprocessing.errors import ScintigramError
 
 #: Height and width of the image, pixels; the anterior view has the left half.
-ROWS: Final = 950
-COLUMNS: Final = 512
+IMAGE_SIZE: Final = (950, 512)
+ROWS, COLUMNS = IMAGE_SIZE
 VIEW_COLUMNS: Final = COLUMNS // 2
 
 #: Side of the square over which counts are averaged to tell the body from the air, pixels.

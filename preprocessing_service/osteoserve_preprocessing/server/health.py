@@ -165,8 +165,9 @@ class HealthMonitor:
 
     async def _alive(self, contract: ModelContract) -> bool:
         if isinstance(contract, DetectionContract):
-            new = SeldomCanary(self._canary, self._clock)
-            return self._seldom.setdefault(contract.name, new).alive(contract)
+            if contract.name not in self._seldom:
+                self._seldom[contract.name] = SeldomCanary(self._canary, self._clock)
+            return self._seldom[contract.name].alive(contract)
         try:
             await asyncio.wait_for(self._canary(contract), CANARY_S)
         except TimeoutError:

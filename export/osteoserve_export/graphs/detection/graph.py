@@ -12,6 +12,7 @@ from osteoserve_export.graphs.detection.classification import Classification
 from osteoserve_export.graphs.detection.pooling import PyramidRoIAlign
 from osteoserve_export.graphs.detection.proposals import Proposals
 from osteoserve_export.graphs.detection.pyramid import pyramid_of
+from osteoserve_preprocessing.core.scintigram import IMAGE_SIZE
 
 #: Labels are bytes, and 0 is background.
 MOST_CLASSES = 256
@@ -36,7 +37,7 @@ class DetectionGraph(nn.Module):
     std: Tensor
 
     def __init__(
-        self, network: MaskRCNN, *, detections: int = 100, size: tuple[int, int] = (950, 512)
+        self, network: MaskRCNN, *, detections: int = 100, size: tuple[int, int] = IMAGE_SIZE
     ) -> None:
         super().__init__()
         network.eval()

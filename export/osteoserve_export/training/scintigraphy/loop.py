@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 
 from osteoserve_export.architectures.mask_rcnn import new_mask_rcnn
 from osteoserve_export.errors import RecipeError
-from osteoserve_export.training.averaging import move_average
+from osteoserve_export.training.optimisation import Optimisation
 from osteoserve_export.training.scintigraphy.augmentation import Sample, draw_sample
 from osteoserve_export.training.scintigraphy.pairs import ScintigraphyPair
 from osteoserve_export.training.scintigraphy.recipe import ScintigraphyRecipe
@@ -68,33 +67,29 @@ def train_detector(
     torch.manual_seed(recipe.seed)
     random = np.random.default_rng(recipe.seed)
     network = _network(recipe).train()
-    averaged = copy.deepcopy(network).eval()
+    optimisation = Optimisation(
+        network,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        cycle_steps=recipe.steps,
+        average=recipe.average,
+        largest_gradient=recipe.largest_gradient,
+    )
     if compiled:
         network.backbone.compile()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
-    )
     started, seen = time.monotonic(), []
     for step in range(1, recipe.steps + 1):
         drawn = random.integers(len(pairs), size=recipe.batch)
         samples = [draw_sample(pairs[n], recipe.augmentation, random) for n in drawn]
         losses = network([sample.image for sample in samples], [_target(s) for s in samples])
-        optimiser.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.largest_gradient)
-        optimiser.step()
-        schedule.step()
-        move_average(averaged, network, min(recipe.average, step / (step + 9.0)))
+        optimisation.step(sum(losses.values()))
         seen.append({name: float(loss.detach()) for name, loss in losses.items()})
         if on_progress and (step % report_every == 0 or step == recipe.steps):
             means = {name: float(np.mean([each[name] for each in seen])) for name in losses}
             seconds = time.monotonic() - started
-            on_progress(DetectorProgress(step, recipe.steps, means, seconds, averaged))
+            on_progress(DetectorProgress(step, recipe.steps, means, seconds, optimisation.averaged))
             seen.clear()
-    return averaged
+    return optimisation.averaged
 
 
 def _network(recipe: ScintigraphyRecipe) -> MaskRCNN:
@@ -107,10 +102,6 @@ def _network(recipe: ScintigraphyRecipe) -> MaskRCNN:
     network.rpn._pre_nms_top_n["training"] = 300
     network.rpn._post_nms_top_n["training"] = 200
     network.roi_heads.fg_bg_sampler = BalancedPositiveNegativeSampler(recipe.proposals, 0.5)
-    for parameter in network.parameters():
-        # Height and width outside, channels inside: faster on a CPU.
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
 
 

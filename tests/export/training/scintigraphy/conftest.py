@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.export.phantoms import phantom_scan
+from osteoserve_export.phantoms import phantom_studies
 
 
 @pytest.fixture(scope="session")
-def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bone scan with its regions."""
-    return phantom_scan(tmp_path_factory.mktemp("scintigraphy"), 3)
+def scan() -> Iterator[Path]:
+    """A bone scan with its regions: a folder with dicom/ and labels/."""
+    with phantom_studies("scintigraphy", [3], "--labels") as (dicom,):
+        yield dicom.parent
