@@ -18,6 +18,19 @@ class ElementType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ELEMENT_TYPE_UNSPECIFIED: _ClassVar[ElementType]
     ELEMENT_TYPE_INT16: _ClassVar[ElementType]
     ELEMENT_TYPE_UINT8: _ClassVar[ElementType]
+    ELEMENT_TYPE_UINT16: _ClassVar[ElementType]
+
+class View(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VIEW_UNSPECIFIED: _ClassVar[View]
+    VIEW_ANTERIOR: _ClassVar[View]
+    VIEW_POSTERIOR: _ClassVar[View]
+
+class Side(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIDE_UNSPECIFIED: _ClassVar[Side]
+    SIDE_LEFT: _ClassVar[Side]
+    SIDE_RIGHT: _ClassVar[Side]
 
 class StretcherMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -37,6 +50,13 @@ MODALITY_NM: Modality
 ELEMENT_TYPE_UNSPECIFIED: ElementType
 ELEMENT_TYPE_INT16: ElementType
 ELEMENT_TYPE_UINT8: ElementType
+ELEMENT_TYPE_UINT16: ElementType
+VIEW_UNSPECIFIED: View
+VIEW_ANTERIOR: View
+VIEW_POSTERIOR: View
+SIDE_UNSPECIFIED: Side
+SIDE_LEFT: Side
+SIDE_RIGHT: Side
 STRETCHER_METHOD_UNSPECIFIED: StretcherMethod
 STRETCHER_METHOD_NONE: StretcherMethod
 STRETCHER_METHOD_MILARA: StretcherMethod
@@ -168,6 +188,168 @@ class SegmentResultHeader(_message.Message):
     geometry: Geometry
     report: SegmentReport
     def __init__(self, geometry: _Optional[_Union[Geometry, _Mapping]] = ..., report: _Optional[_Union[SegmentReport, _Mapping]] = ...) -> None: ...
+
+class ScintigramHeader(_message.Message):
+    __slots__ = ("rows", "columns", "views", "pixel_spacing", "element_type")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    VIEWS_FIELD_NUMBER: _ClassVar[int]
+    PIXEL_SPACING_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    columns: int
+    views: _containers.RepeatedScalarFieldContainer[View]
+    pixel_spacing: _containers.RepeatedScalarFieldContainer[float]
+    element_type: ElementType
+    def __init__(self, rows: _Optional[int] = ..., columns: _Optional[int] = ..., views: _Optional[_Iterable[_Union[View, str]]] = ..., pixel_spacing: _Optional[_Iterable[float]] = ..., element_type: _Optional[_Union[ElementType, str]] = ...) -> None: ...
+
+class ScintigraphyOptions(_message.Message):
+    __slots__ = ("brightness", "retry_brightness", "least_score")
+    BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
+    LEAST_SCORE_FIELD_NUMBER: _ClassVar[int]
+    brightness: float
+    retry_brightness: float
+    least_score: float
+    def __init__(self, brightness: _Optional[float] = ..., retry_brightness: _Optional[float] = ..., least_score: _Optional[float] = ...) -> None: ...
+
+class SegmentScintigramRequest(_message.Message):
+    __slots__ = ("header", "chunk", "trailer")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    TRAILER_FIELD_NUMBER: _ClassVar[int]
+    header: SegmentScintigramHeader
+    chunk: bytes
+    trailer: Trailer
+    def __init__(self, header: _Optional[_Union[SegmentScintigramHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., trailer: _Optional[_Union[Trailer, _Mapping]] = ...) -> None: ...
+
+class SegmentScintigramHeader(_message.Message):
+    __slots__ = ("scintigram", "options", "model")
+    SCINTIGRAM_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    scintigram: ScintigramHeader
+    options: ScintigraphyOptions
+    model: str
+    def __init__(self, scintigram: _Optional[_Union[ScintigramHeader, _Mapping]] = ..., options: _Optional[_Union[ScintigraphyOptions, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class SegmentScintigramResponse(_message.Message):
+    __slots__ = ("progress", "header", "chunk", "trailer")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    TRAILER_FIELD_NUMBER: _ClassVar[int]
+    progress: Progress
+    header: SegmentScintigramResultHeader
+    chunk: bytes
+    trailer: Trailer
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., header: _Optional[_Union[SegmentScintigramResultHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., trailer: _Optional[_Union[Trailer, _Mapping]] = ...) -> None: ...
+
+class SegmentScintigramResultHeader(_message.Message):
+    __slots__ = ("scintigram", "report")
+    SCINTIGRAM_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    scintigram: ScintigramHeader
+    report: ScintigramReport
+    def __init__(self, scintigram: _Optional[_Union[ScintigramHeader, _Mapping]] = ..., report: _Optional[_Union[ScintigramReport, _Mapping]] = ...) -> None: ...
+
+class Region(_message.Message):
+    __slots__ = ("number", "label", "view", "side", "score", "box", "mask", "pixels", "square_millimetres", "mean_counts", "max_counts")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    SQUARE_MILLIMETRES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    label: int
+    view: View
+    side: Side
+    score: float
+    box: _containers.RepeatedScalarFieldContainer[float]
+    mask: RegionMask
+    pixels: int
+    square_millimetres: float
+    mean_counts: float
+    max_counts: int
+    def __init__(self, number: _Optional[int] = ..., label: _Optional[int] = ..., view: _Optional[_Union[View, str]] = ..., side: _Optional[_Union[Side, str]] = ..., score: _Optional[float] = ..., box: _Optional[_Iterable[float]] = ..., mask: _Optional[_Union[RegionMask, _Mapping]] = ..., pixels: _Optional[int] = ..., square_millimetres: _Optional[float] = ..., mean_counts: _Optional[float] = ..., max_counts: _Optional[int] = ...) -> None: ...
+
+class RegionMask(_message.Message):
+    __slots__ = ("first_row", "first_column", "rows", "columns", "bits")
+    FIRST_ROW_FIELD_NUMBER: _ClassVar[int]
+    FIRST_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    first_row: int
+    first_column: int
+    rows: int
+    columns: int
+    bits: bytes
+    def __init__(self, first_row: _Optional[int] = ..., first_column: _Optional[int] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., bits: _Optional[bytes] = ...) -> None: ...
+
+class RegionFinding(_message.Message):
+    __slots__ = ("kind", "label", "view", "side")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[RegionFinding.Kind]
+        KIND_MISSING: _ClassVar[RegionFinding.Kind]
+        KIND_DOUBLED: _ClassVar[RegionFinding.Kind]
+    KIND_UNSPECIFIED: RegionFinding.Kind
+    KIND_MISSING: RegionFinding.Kind
+    KIND_DOUBLED: RegionFinding.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    kind: RegionFinding.Kind
+    label: int
+    view: View
+    side: Side
+    def __init__(self, kind: _Optional[_Union[RegionFinding.Kind, str]] = ..., label: _Optional[int] = ..., view: _Optional[_Union[View, str]] = ..., side: _Optional[_Union[Side, str]] = ...) -> None: ...
+
+class ScintigramPreprocessing(_message.Message):
+    __slots__ = ("brightness", "white_counts", "first_row", "end_row", "first_column", "end_column", "total_counts")
+    BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
+    WHITE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ROW_FIELD_NUMBER: _ClassVar[int]
+    END_ROW_FIELD_NUMBER: _ClassVar[int]
+    FIRST_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    END_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    brightness: float
+    white_counts: float
+    first_row: int
+    end_row: int
+    first_column: int
+    end_column: int
+    total_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, brightness: _Optional[float] = ..., white_counts: _Optional[float] = ..., first_row: _Optional[int] = ..., end_row: _Optional[int] = ..., first_column: _Optional[int] = ..., end_column: _Optional[int] = ..., total_counts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ScintigramReport(_message.Message):
+    __slots__ = ("model", "preprocessing", "regions", "findings", "warnings", "stages", "input_sha256", "service_version")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    preprocessing: ScintigramPreprocessing
+    regions: _containers.RepeatedCompositeFieldContainer[Region]
+    findings: _containers.RepeatedCompositeFieldContainer[RegionFinding]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    stages: _containers.RepeatedCompositeFieldContainer[StageTime]
+    input_sha256: bytes
+    service_version: str
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[ScintigramPreprocessing, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[RegionFinding, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("stage", "done", "total")

@@ -44,6 +44,11 @@ class PreprocessingServiceStub:
                 request_serializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentRequest.SerializeToString,
                 response_deserializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentResponse.FromString,
                 _registered_method=True)
+        self.SegmentScintigram = channel.stream_stream(
+                '/osteoserve.preprocessing.v1.PreprocessingService/SegmentScintigram',
+                request_serializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramRequest.SerializeToString,
+                response_deserializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/osteoserve.preprocessing.v1.PreprocessingService/ListModels',
                 request_serializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.ListModelsRequest.SerializeToString,
@@ -69,6 +74,13 @@ class PreprocessingServiceServicer:
 
     def Segment(self, request_iterator, context):
         """Volume in; progress, then report and label map out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SegmentScintigram(self, request_iterator, context):
+        """Planar whole-body bone scan in; progress, then report and regions of each view out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +112,11 @@ def add_PreprocessingServiceServicer_to_server(servicer, server):
                     servicer.Segment,
                     request_deserializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentRequest.FromString,
                     response_serializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentResponse.SerializeToString,
+            ),
+            'SegmentScintigram': grpc.stream_stream_rpc_method_handler(
+                    servicer.SegmentScintigram,
+                    request_deserializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramRequest.FromString,
+                    response_serializer=osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -166,6 +183,33 @@ class PreprocessingService:
             '/osteoserve.preprocessing.v1.PreprocessingService/Segment',
             osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentRequest.SerializeToString,
             osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SegmentScintigram(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/osteoserve.preprocessing.v1.PreprocessingService/SegmentScintigram',
+            osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramRequest.SerializeToString,
+            osteoserve__preprocessing_dot_v1_dot_preprocessing__pb2.SegmentScintigramResponse.FromString,
             options,
             channel_credentials,
             insecure,
