@@ -1,6 +1,11 @@
 """The gRPC client of the preprocessing service."""
 
 from osteoserve_client.service.client import PreprocessedVolume, ServiceClient
-from osteoserve_client.service.options import preprocessing_options
+from osteoserve_client.service.options import preprocessing_options, scintigraphy_options
 
-__all__ = ["PreprocessedVolume", "ServiceClient", "preprocessing_options"]
+__all__ = [
+    "PreprocessedVolume",
+    "ServiceClient",
+    "preprocessing_options",
+    "scintigraphy_options",
+]

@@ -20,14 +20,21 @@ class Answer:
     """One answer while it arrives: progress, header, chunks, trailer, in that order.
 
     Args:
-        geometry: The request's; an answer on any other grid is refused.
-        arrays: How many uint8 arrays of that shape the answer holds, one after the other.
+        grid: The field of the request's header that states its grid, and its value; an answer on
+            any other grid is refused.
+        shape: (arrays, Z, Y, X): how many uint8 arrays of the grid's shape the answer holds, one
+            after the other.
         on_progress: Called with every progress message.
     """
 
-    def __init__(self, geometry: pb.Geometry, arrays: int, on_progress: OnProgress | None) -> None:
-        self._geometry = geometry
-        self._shape = (arrays, geometry.slices, geometry.rows, geometry.columns)
+    def __init__(
+        self,
+        grid: tuple[str, pb.Geometry | pb.ScintigramHeader],
+        shape: tuple[int, int, int, int],
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._grid = grid
+        self._shape = shape
         self._on_progress = on_progress
         self._receiver: Receiver | None = None
         self._report: Any = None
@@ -64,7 +71,8 @@ class Answer:
             raise ServiceError(f"the service's answer broke the protocol: unexpected {kind}")
 
     def _begin(self, header: Any) -> None:
-        if header.geometry != self._geometry:
+        field, asked = self._grid
+        if getattr(header, field) != asked:
             raise ServiceError("the service answered on another grid than that of the request")
         self._report = header.report
         self._receiver = Receiver(int(np.prod(self._shape, dtype=np.int64)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, sleep
 from types import TracebackType
@@ -14,11 +14,12 @@ import numpy.typing as npt
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from osteoserve_client.errors import ServiceError, ServiceUnavailableError
+from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.service.answer import Answer, OnProgress
 from osteoserve_client.service.faults import RETRY_DELAYS_S, attempt
+from osteoserve_client.service.upload import Upload, scintigram_upload, volume_upload
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
 
 #: A dead peer is noticed within half a minute even while nothing is sent.
@@ -118,16 +119,49 @@ class ServiceClient:
             ServiceRefusedError: The volume, the model or an option is not acceptable.
             ServiceError: The service failed, or its answer is not whole or not sound.
         """
-        header = pb.SegmentHeader(volume=_header(volume), options=options, model=model)
-        upload = _Upload(volume, pb.SegmentRequest, header)
+        header = pb.SegmentHeader(options=options, model=model)
+        upload = volume_upload(volume, pb.SegmentRequest, header)
         (labels,), report = self._stream(self._stub.Segment, upload, 1, on_progress)
-        if report.input_sha256 != upload.sha256:
-            raise ServiceError("the service's answer is about another volume than was sent")
-        known = np.zeros(256, dtype=bool)
-        known[[0, *(label.value for label in report.model.labels)]] = True
-        if not all(known[slice_].all() for slice_ in labels):
-            raise ServiceError(f"the answer holds labels that {model} does not declare")
+        _check_labels(labels, report, upload)
         return labels, report
+
+    def segment_scintigram(
+        self,
+        scan: Scintigram,
+        *,
+        model: str,
+        options: pb.ScintigraphyOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], pb.ScintigramReport]:
+        """Have the regions of a whole-body bone scan found.
+
+        Args:
+            scan: One view or both.
+            model: Name of a model that the service serves.
+            options: See `scintigraphy_options`; None takes the defaults.
+            on_progress: Called with every progress message, in the caller's thread.
+
+        Returns:
+            labels: (V, Y, X) uint8 on exactly the grid of the views, in their order; 0 is
+                background, the others are in ``report.model.labels``.
+            regions: (V, Y, X) uint8, 0 or the number of a region in ``report.regions``.
+            report: Model, what was done, every region, what is missing or doubled, times.
+
+        Raises:
+            OsteoserveError: As `segment`.
+        """
+        header = pb.SegmentScintigramHeader(options=options, model=model)
+        upload = scintigram_upload(scan, header)
+        (labels, regions), report = self._stream(
+            self._stub.SegmentScintigram, upload, 2, on_progress
+        )
+        _check_labels(labels, report, upload)
+        label_of = {region.number: region.label for region in report.regions}
+        table = np.full(256, 255, dtype=np.uint8)
+        table[[0, *label_of]] = [0, *label_of.values()]
+        if not np.array_equal(table[regions], labels):
+            raise ServiceError("the labels of the answer are not those of its regions")
+        return labels, regions, report
 
     def preprocess(
         self,
@@ -148,8 +182,8 @@ class ServiceClient:
         Raises:
             OsteoserveError: As `segment`.
         """
-        header = pb.PreprocessHeader(volume=_header(volume), options=options, model=model)
-        upload = _Upload(volume, pb.PreprocessRequest, header)
+        header = pb.PreprocessHeader(options=options, model=model)
+        upload = volume_upload(volume, pb.PreprocessRequest, header)
         (slices, mask), report = self._stream(self._stub.Preprocess, upload, 2, on_progress)
         return PreprocessedVolume(slices, mask.astype(bool), report)
 
@@ -208,12 +242,12 @@ class ServiceClient:
         return attempt(call, self.address, self._retry_delays_s)
 
     def _stream(
-        self, method: Any, upload: _Upload, arrays: int, on_progress: OnProgress | None
+        self, method: Any, upload: Upload, arrays: int, on_progress: OnProgress | None
     ) -> tuple[npt.NDArray[np.uint8], Any]:
         def once() -> tuple[npt.NDArray[np.uint8], Any]:
             call = method(iter(upload), timeout=self._timeout_s)
             try:
-                return Answer(upload.geometry, arrays, on_progress).take(call)
+                return Answer(upload.grid, (arrays, *upload.shape), on_progress).take(call)
             finally:
                 # Without this an interrupted caller would leave the service at work.
                 call.cancel()
@@ -221,33 +255,11 @@ class ServiceClient:
         return self._attempt(once)
 
 
-class _Upload:
-    """The messages of one request; every iteration starts anew, so a call can be repeated."""
-
-    def __init__(self, volume: Volume, request: Any, header: Any) -> None:
-        self._volume = volume
-        self._request = request
-        self._header = header
-        self.sha256 = b""
-
-    @property
-    def geometry(self) -> pb.Geometry:
-        geometry: pb.Geometry = self._header.volume.geometry
-        return geometry
-
-    def __iter__(self) -> Iterator[Any]:
-        yield self._request(header=self._header)
-        for frame in frames(self._volume.voxels):
-            if isinstance(frame, bytes):
-                yield self._request(chunk=frame)
-            else:
-                self.sha256 = frame.sha256
-                yield self._request(trailer=frame)
-
-
-def _header(volume: Volume) -> pb.VolumeHeader:
-    return pb.VolumeHeader(
-        geometry=geometry_to_message(volume.geometry),
-        element_type=pb.ELEMENT_TYPE_INT16,
-        modality=pb.MODALITY_CT,
-    )
+def _check_labels(labels: npt.NDArray[np.uint8], report: Any, upload: Upload) -> None:
+    """Refuse an answer about something else, or with labels that its model does not have."""
+    if report.input_sha256 != upload.sha256:
+        raise ServiceError("the service's answer is about something else than was sent")
+    known = np.zeros(256, dtype=bool)
+    known[[0, *(label.value for label in report.model.labels)]] = True
+    if not all(known[slice_].all() for slice_ in labels):
+        raise ServiceError(f"the answer holds labels that {report.model.name} does not declare")

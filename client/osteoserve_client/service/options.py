@@ -1,4 +1,4 @@
-"""Preprocessing options by the names that people type."""
+"""Options by the names that people type."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ NORMALISATIONS = {
     "interpatient": pb.NORMALISATION_INTERPATIENT,
     "inpatient": pb.NORMALISATION_INPATIENT,
 }
+#: Views of a bone scan.
+VIEW_MESSAGES = {"anterior": pb.VIEW_ANTERIOR, "posterior": pb.VIEW_POSTERIOR}
 
 
 def preprocessing_options(
@@ -45,4 +47,27 @@ def preprocessing_options(
         stretcher=STRETCHER_METHODS[stretcher],
         normalisation=NORMALISATIONS[normalisation] if normalisation else None,
         clip_femur_to_head=clip_femur_to_head,
+    )
+
+
+def scintigraphy_options(
+    *,
+    brightness: float | None = None,
+    retry_brightness: float | None = None,
+    least_score: float | None = None,
+    views_confirmed: bool = False,
+) -> pb.ScintigraphyOptions:
+    """Options of a request about a bone scan; None takes the service's default.
+
+    Args:
+        brightness: Factor of grey, above 0.
+        retry_brightness: The same for a second try where regions are missing; 0 for none.
+        least_score: Detections of a lower score are no regions, 0..1.
+        views_confirmed: The caller vouches for views and sides, whatever the pixels say.
+    """
+    return pb.ScintigraphyOptions(
+        brightness=brightness,
+        retry_brightness=retry_brightness,
+        least_score=least_score,
+        views_confirmed=views_confirmed,
     )

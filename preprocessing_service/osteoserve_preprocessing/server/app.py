@@ -29,7 +29,9 @@ from osteoserve_preprocessing.server.health import (
 )
 from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.models import Models
-from osteoserve_preprocessing.server.pipeline import Pipeline
+from osteoserve_preprocessing.server.pipeline import VolumePipeline
+from osteoserve_preprocessing.server.resources import Resources
+from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
 from osteoserve_preprocessing.server.service import PreprocessingService
 from osteoserve_preprocessing.server.settings import Settings, packaged_repository
 from osteoserve_preprocessing.triton import EmbeddedTriton
@@ -92,7 +94,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         health, models = Health(), Models(session)
         monitor = HealthMonitor(models, session.canary, health)
         admission = Admission(settings.limits)
-        pipeline = Pipeline(
+        resources = Resources(
             models=models,
             session=session,
             admission=admission,
@@ -103,7 +105,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         )
         service = PreprocessingService(
             Calls(admission, settings.limits),
-            pipeline,
+            VolumePipeline(resources),
+            ScintigramPipeline(resources),
             models,
             health,
             chunk_bytes=settings.limits.chunk_bytes,

@@ -14,13 +14,14 @@ import grpc
 
 from osteoserve_preprocessing.errors import StreamTimeoutError
 from osteoserve_preprocessing.server.admission import Admission
-from osteoserve_preprocessing.server.exchange import Progress, VolumeRequest
+from osteoserve_preprocessing.server.exchange import Progress, Request
 from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.server.stages import StageTime
 from osteoserve_preprocessing.server.status import refusal
 from osteoserve_preprocessing.server.upload import StreamUpload
 
 Response = TypeVar("Response")
+Asked = TypeVar("Asked", bound=Request)
 
 logger = logging.getLogger("osteoserve.calls")
 
@@ -43,10 +44,10 @@ class StreamCall:
         self.upload = StreamUpload(self._read, limits)
         self._model, self._shape, self._stages = "-", "-", ""
 
-    def about(self, request: VolumeRequest) -> VolumeRequest:
+    def about(self, request: Asked) -> Asked:
         """Remember, for the log, what the call is about."""
         self._model = repr(request.model[:64])
-        self._shape = "x".join(map(str, request.geometry.shape))
+        self._shape = "x".join(map(str, request.shape))
         return request
 
     def took(self, stages: Iterable[StageTime]) -> None:

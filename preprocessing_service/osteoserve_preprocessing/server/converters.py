@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from osteoserve_preprocessing.server.exchange import (
     Stage,
     VolumeRequest,
 )
+from osteoserve_preprocessing.server.stages import StageTime
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import (
     frames,
@@ -68,31 +69,35 @@ def volume_request(header: pb.SegmentHeader | pb.PreprocessHeader) -> VolumeRequ
         raise OptionError("element_type must be ELEMENT_TYPE_INT16: HU")
     return VolumeRequest(
         geometry=geometry_from_message(volume.geometry),
-        modality=_known(MODALITIES, volume.modality, "modality"),
+        modality=known(MODALITIES, volume.modality, "modality"),
         model=header.model,
-        stretcher=_known(STRETCHERS, options.stretcher, "stretcher"),
-        normalisation=_known(NORMALISATIONS, options.normalisation, "normalisation"),
+        stretcher=known(STRETCHERS, options.stretcher, "stretcher"),
+        normalisation=known(NORMALISATIONS, options.normalisation, "normalisation"),
         clip_femur_to_head=options.clip_femur_to_head,
     )
 
 
-def _known(table: dict[Any, Value], number: int, name: str) -> Value:
+def known(table: dict[Any, Value], number: int, name: str) -> Value:
+    """What a number of an enumeration stands for.
+
+    Raises:
+        OptionError: It stands for nothing.
+    """
     if number not in table:
         raise OptionError(f"{name} has no value {number}")
     return table[number]
 
 
-def header_of(message: Any) -> VolumeRequest:
-    """The request in the first message of a stream.
+def header_of(message: Any) -> Any:
+    """The header in the first message of a stream.
 
     Raises:
         UploadError: The first message is something else.
-        PreprocessingError: As `volume_request`.
     """
     kind = message.WhichOneof("payload")
     if kind != "header":
         raise UploadError(f"a stream begins with its header, not with {kind or 'nothing'}")
-    return volume_request(message.header)
+    return message.header
 
 
 def progress_message(progress: Progress) -> pb.Progress:
@@ -152,7 +157,7 @@ def _segment_report(answer: SegmentedAnswer) -> pb.SegmentReport:
         model=model_message(answer.contract, ready=True),
         preprocessing=_preprocessing_report(answer.summary),
         labels=[_measure_message(measure) for measure in answer.measures],
-        stages=[pb.StageTime(stage=time.stage, seconds=time.seconds) for time in answer.stages],
+        stages=stage_messages(answer.stages),
         input_sha256=answer.input_sha256,
         service_version=answer.service_version,
     )
@@ -173,6 +178,11 @@ def _preprocessing_report(summary: PreprocessingSummary) -> pb.PreprocessingRepo
         clip_end=summary.clip.stop,
         warnings=summary.warnings,
     )
+
+
+def stage_messages(stages: Iterable[StageTime]) -> list[pb.StageTime]:
+    """Pack wall times."""
+    return [pb.StageTime(stage=time.stage, seconds=time.seconds) for time in stages]
 
 
 def _measure_message(measure: LabelMeasure) -> pb.LabelMeasure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,14 @@ from osteoserve_preprocessing.core import (
     StretcherReport,
     Window,
 )
-from osteoserve_preprocessing.geometry import Geometry, Volume
-from osteoserve_preprocessing.inference.contract import Modality, SegmentationContract
+from osteoserve_preprocessing.core.region_maps import RegionFinding, RegionMaps, RegionMeasure
+from osteoserve_preprocessing.core.regions import Region
+from osteoserve_preprocessing.geometry import Geometry
+from osteoserve_preprocessing.inference.contract import (
+    DetectionContract,
+    Modality,
+    SegmentationContract,
+)
 from osteoserve_preprocessing.server.stages import StageTime
 
 
@@ -44,17 +50,59 @@ class VolumeRequest:
     normalisation: Normalisation | None
     clip_femur_to_head: bool
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(Z, Y, X) of what is to come."""
+        return self.geometry.shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScintigramRequest:
+    """What a header asks for.
+
+    Args:
+        views: "anterior", "posterior" or both, in the order of the counts to come.
+        image_shape: (Y, X) of each view.
+        pixel_spacing_mm: (between rows, between columns); None where it is not known.
+        model: Name of the model.
+        brightness: Factor of grey.
+        retry_brightness: The same for a second try where regions are missing; 0 for none.
+        least_score: Detections of a lower score are no regions.
+        views_confirmed: The caller vouches for views and sides: what the pixels say against them is
+            a warning, no refusal.
+    """
+
+    views: tuple[str, ...]
+    image_shape: tuple[int, int]
+    pixel_spacing_mm: tuple[float, float] | None
+    model: str
+    brightness: float
+    retry_brightness: float
+    least_score: float
+    views_confirmed: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(V, Y, X) of what is to come."""
+        return len(self.views), *self.image_shape
+
+
+#: Whatever a stream with an upload asks for.
+Request = VolumeRequest | ScintigramRequest
+
+Voxel = TypeVar("Voxel", bound=np.generic)
+
 
 @dataclass(frozen=True, eq=False)
-class Received:
+class Received(Generic[Voxel]):
     """A whole upload.
 
     Args:
-        volume: As it was sent, on the grid of the request.
+        voxels: (Z, Y, X), or (V, Y, X), as it was sent.
         sha256: Digest of its bytes, 32 bytes.
     """
 
-    volume: Volume
+    voxels: npt.NDArray[Voxel]
     sha256: bytes
 
 
@@ -73,7 +121,7 @@ class Progress:
 
     Args:
         stage: What it is doing.
-        done: Slices done.
+        done: Slices, or views, done.
         total: Of how many.
     """
 
@@ -89,7 +137,9 @@ Tell = Callable[[Progress], Awaitable[None]]
 class Upload(Protocol):
     """The rest of a request's stream, after its header."""
 
-    async def receive(self, geometry: Geometry, tell: Tell) -> Received:
+    async def receive(
+        self, shape: tuple[int, int, int], dtype: type[Voxel], tell: Tell
+    ) -> Received[Voxel]:
         """Take the chunks and the trailer; refuses an upload that is not whole."""
 
 
@@ -160,6 +210,43 @@ class SegmentedAnswer:
     contract: SegmentationContract
     summary: PreprocessingSummary
     measures: tuple[LabelMeasure, ...]
+    stages: tuple[StageTime, ...]
+    input_sha256: bytes
+    service_version: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScintigramAnswer:
+    """Answer to SegmentScintigram, on the grid of the request.
+
+    Args:
+        request: What was asked.
+        contract: The model that answered.
+        brightness: With which factor of grey the regions were found.
+        white: Counts that became white.
+        kept: Rows and columns of the views that the network saw.
+        total_counts: Of each view.
+        regions: The surest first.
+        measures: One for each region.
+        maps: Which region each pixel belongs to.
+        findings: What is missing or doubled.
+        warnings: One line each.
+        stages: Wall times.
+        input_sha256: Digest of the counts as received, 32 bytes.
+        service_version: Which service answered.
+    """
+
+    request: ScintigramRequest
+    contract: DetectionContract
+    brightness: float
+    white: float
+    kept: tuple[range, range]
+    total_counts: tuple[int, ...]
+    regions: tuple[Region, ...]
+    measures: tuple[RegionMeasure, ...]
+    maps: RegionMaps
+    findings: tuple[RegionFinding, ...]
+    warnings: tuple[str, ...]
     stages: tuple[StageTime, ...]
     input_sha256: bytes
     service_version: str

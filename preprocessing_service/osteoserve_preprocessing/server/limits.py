@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from osteoserve_preprocessing.errors import OptionError, UploadError
 
-if TYPE_CHECKING:
-    from osteoserve_preprocessing.geometry import Geometry
-
-#: Bytes of a voxel on the wire: int16.
+#: Bytes of a voxel on the wire: int16, or uint16 for counts.
 VOXEL_BYTES = 2
 
 
@@ -55,13 +51,16 @@ class Limits:
             if value < 0 or (value == 0 and name not in ("queued_calls", "drain_s")):
                 raise OptionError(f"limit {name} must be positive, not {value}")
 
-    def check(self, geometry: Geometry) -> None:
-        """Refuse a volume that is too large, before a byte of it is taken.
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Refuse an upload that is too large, before a byte of it is taken.
+
+        Args:
+            shape: (Z, Y, X) of a volume, or (V, Y, X) of views.
 
         Raises:
             UploadError: It has too many slices or bytes.
         """
-        slices, rows, columns = geometry.shape
+        slices, rows, columns = shape
         declared = slices * rows * columns * VOXEL_BYTES
         if slices > self.slices:
             raise UploadError(f"a volume may have {self.slices} slices, not {slices}")

@@ -13,10 +13,17 @@ from osteoserve_preprocessing.server.converters import (
     preprocess_responses,
     segment_progress,
     segment_responses,
+    volume_request,
 )
 from osteoserve_preprocessing.server.health import Health
 from osteoserve_preprocessing.server.models import Models
-from osteoserve_preprocessing.server.pipeline import Pipeline
+from osteoserve_preprocessing.server.pipeline import VolumePipeline
+from osteoserve_preprocessing.server.scintigram_converters import (
+    scintigram_progress,
+    scintigram_request,
+    scintigram_responses,
+)
+from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceServicer
 
@@ -25,10 +32,18 @@ class PreprocessingService(PreprocessingServiceServicer):
     """osteoserve.preprocessing.v1.PreprocessingService; the proto documents the methods."""
 
     def __init__(
-        self, calls: Calls, pipeline: Pipeline, models: Models, health: Health, *, chunk_bytes: int
+        self,
+        calls: Calls,
+        volumes: VolumePipeline,
+        scintigrams: ScintigramPipeline,
+        models: Models,
+        health: Health,
+        *,
+        chunk_bytes: int,
     ) -> None:
         self._calls = calls
-        self._pipeline = pipeline
+        self._volumes = volumes
+        self._scintigrams = scintigrams
         self._models = models
         self._health = health
         self._chunk_bytes = chunk_bytes
@@ -40,6 +55,12 @@ class PreprocessingService(PreprocessingServiceServicer):
     async def Segment(self, _requests: Any, context: Any) -> None:  # noqa: N802
         """Volume in; label map and report out."""
         await self._calls.stream(context, "Segment", self._segment, segment_progress)
+
+    async def SegmentScintigram(self, _requests: Any, context: Any) -> None:  # noqa: N802
+        """Bone scan in; regions and report out."""
+        await self._calls.stream(
+            context, "SegmentScintigram", self._segment_scintigram, scintigram_progress
+        )
 
     async def ListModels(  # noqa: N802
         self, _request: pb.ListModelsRequest, context: Any
@@ -54,15 +75,21 @@ class PreprocessingService(PreprocessingServiceServicer):
         return await self._calls.unary(context, "GetModel", lambda: self._get_model(request.name))
 
     async def _preprocess(self, call: StreamCall) -> None:
-        request = call.about(header_of(await call.upload.header()))
-        async with self._pipeline.preprocess(request, call.upload, call.tell) as answer:
+        request = call.about(volume_request(header_of(await call.upload.header())))
+        async with self._volumes.preprocess(request, call.upload, call.tell) as answer:
             await call.send(preprocess_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _segment(self, call: StreamCall) -> None:
-        request = call.about(header_of(await call.upload.header()))
-        async with self._pipeline.segment(request, call.upload, call.tell) as answer:
+        request = call.about(volume_request(header_of(await call.upload.header())))
+        async with self._volumes.segment(request, call.upload, call.tell) as answer:
             call.took(answer.stages)
             await call.send(segment_responses(answer, chunk_bytes=self._chunk_bytes))
+
+    async def _segment_scintigram(self, call: StreamCall) -> None:
+        request = call.about(scintigram_request(header_of(await call.upload.header())))
+        async with self._scintigrams.segment(request, call.upload, call.tell) as answer:
+            call.took(answer.stages)
+            await call.send(scintigram_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _list_models(self) -> pb.ListModelsResponse:
         contracts = await self._models.contracts()

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
-from osteoserve_preprocessing.geometry import Geometry, Volume
-from osteoserve_preprocessing.server.exchange import Progress, Received, Stage, Tell
-from osteoserve_preprocessing.server.limits import VOXEL_BYTES, Limits
+from osteoserve_preprocessing.server.exchange import Progress, Received, Stage, Tell, Voxel
+from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.v1.framing import Receiver
 
 #: How many bytes arrive between two words of progress.
@@ -48,19 +47,23 @@ class StreamUpload:
         """
         return await self._next(self._limits.idle_s)
 
-    async def receive(self, geometry: Geometry, tell: Tell) -> Received:
+    async def receive(
+        self, shape: tuple[int, int, int], dtype: type[Voxel], tell: Tell
+    ) -> Received[Voxel]:
         """Take the chunks and the trailer.
 
         Args:
-            geometry: What the header declares.
+            shape: What the header declares.
+            dtype: Of the numbers on the wire, which are little-endian.
             tell: Told how many whole slices have arrived, now and then.
 
         Raises:
             UploadError: The stream broke the protocol.
             StreamTimeoutError: The sender fell silent, or took too long as a whole.
         """
-        slices, rows, columns = geometry.shape
-        slice_bytes = rows * columns * VOXEL_BYTES
+        slices, rows, columns = shape
+        wire = np.dtype(dtype).newbyteorder("<")
+        slice_bytes = rows * columns * wire.itemsize
         receiver = Receiver(slices * slice_bytes)
         deadline, told = self._clock() + self._limits.upload_s, 0
         await tell(Progress(Stage.RECEIVING, 0, slices))
@@ -75,8 +78,8 @@ class StreamUpload:
             if receiver.received_bytes - told >= PROGRESS_BYTES:
                 told = receiver.received_bytes
                 await tell(Progress(Stage.RECEIVING, told // slice_bytes, slices))
-        voxels = receiver.finish(message.trailer).view(np.dtype("<i2")).reshape(geometry.shape)
-        return Received(Volume(voxels.astype(np.int16, copy=False), geometry), receiver.sha256)
+        voxels = receiver.finish(message.trailer).view(wire).reshape(shape)
+        return Received(voxels.astype(dtype, copy=False), receiver.sha256)
 
     async def _next(self, patience_s: float) -> Any:
         try:

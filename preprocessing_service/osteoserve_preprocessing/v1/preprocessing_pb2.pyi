@@ -204,14 +204,16 @@ class ScintigramHeader(_message.Message):
     def __init__(self, rows: _Optional[int] = ..., columns: _Optional[int] = ..., views: _Optional[_Iterable[_Union[View, str]]] = ..., pixel_spacing: _Optional[_Iterable[float]] = ..., element_type: _Optional[_Union[ElementType, str]] = ...) -> None: ...
 
 class ScintigraphyOptions(_message.Message):
-    __slots__ = ("brightness", "retry_brightness", "least_score")
+    __slots__ = ("brightness", "retry_brightness", "least_score", "views_confirmed")
     BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
     RETRY_BRIGHTNESS_FIELD_NUMBER: _ClassVar[int]
     LEAST_SCORE_FIELD_NUMBER: _ClassVar[int]
+    VIEWS_CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     brightness: float
     retry_brightness: float
     least_score: float
-    def __init__(self, brightness: _Optional[float] = ..., retry_brightness: _Optional[float] = ..., least_score: _Optional[float] = ...) -> None: ...
+    views_confirmed: bool
+    def __init__(self, brightness: _Optional[float] = ..., retry_brightness: _Optional[float] = ..., least_score: _Optional[float] = ..., views_confirmed: _Optional[bool] = ...) -> None: ...
 
 class SegmentScintigramRequest(_message.Message):
     __slots__ = ("header", "chunk", "trailer")

@@ -38,7 +38,9 @@ def test_anterior_is_on_the_left_and_posterior_on_the_right() -> None:
     assert back.any()
 
 
-@pytest.mark.parametrize("shape", [(1024, 256), (950, 256), (900, 256), (1024, 200), (980, 181)])
+@pytest.mark.parametrize(
+    "shape", [(1024, 256), (950, 256), (900, 256), (1024, 200), (980, 181), (1024, 360)]
+)
 @pytest.mark.parametrize("view", ["anterior", "posterior"])
 def test_every_pixel_is_one_pixel_of_its_view(view: str, shape: tuple[int, int]) -> None:
     counts = body(3, shape)
@@ -47,6 +49,25 @@ def test_every_pixel_is_one_pixel_of_its_view(view: str, shape: tuple[int, int])
     assert np.array_equal(composed.image, grey)
     # All of the body is there: what was cut away had no counts.
     assert composed.cut(counts, view).sum() == counts.sum()
+
+
+@pytest.mark.parametrize("shape", [(1024, 256), (900, 256), (1000, 200), (1024, 360)])
+@pytest.mark.parametrize("view", ["anterior", "posterior"])
+def test_back_undoes_the_cut(view: str, shape: tuple[int, int]) -> None:
+    counts = body(9, shape)
+    composed = compose_views(counts, None)
+    back = composed.back(composed.cut(counts, view)[None], view, shape)[0]
+    rows, columns = (slice(kept.start, kept.stop) for kept in composed.kept(shape))
+    assert np.array_equal(back[rows, columns], counts[rows, columns])
+    assert back.sum() == back[rows, columns].sum() == counts.sum()
+
+
+@pytest.mark.parametrize("left", [0, 40, 144])
+def test_a_body_aside_in_a_wide_view_stays_whole(left: int) -> None:
+    counts = np.zeros((1024, 400), np.uint16)
+    counts[:, left : left + 256] = body(10)
+    composed = compose_views(counts, None)
+    assert composed.cut(counts, "anterior").sum() == counts.sum()
 
 
 @pytest.mark.parametrize("top", [0, 30, 200, 320])
@@ -94,7 +115,7 @@ def test_brightness_scales_grey() -> None:
     [
         ((None, None), 1.0, "needs an anterior or a posterior"),
         ((body(), body(shape=(1000, 256))), 1.0, "one shape"),
-        ((np.ones((1024, 300), np.uint16), None), 1.0, "at most 256 columns"),
+        ((np.ones((1024, 300), np.uint16), None), 1.0, "300 columns wide and 256 fit"),
         ((np.zeros((1024, 256), np.uint16), None), 1.0, "no counts"),
         ((body(), None), 0.0, "brightness"),
         ((body(), None), float("nan"), "brightness"),

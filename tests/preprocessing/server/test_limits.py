@@ -7,17 +7,14 @@ import asyncio
 import pytest
 
 from osteoserve_preprocessing.errors import BusyError, OptionError, UploadError
-from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.server.settings import Settings
 
-SPACING = (1.0, 1.0, 1.0)
-
 
 @pytest.mark.parametrize("shape", [(2000, 512, 512), (1, 1, 1), (2048 // 4, 1024, 1024)])
 def test_volumes_up_to_the_bounds_are_taken(shape: tuple[int, int, int]) -> None:
-    Limits().check(Geometry(shape, SPACING))
+    Limits().check(shape)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +27,7 @@ def test_volumes_up_to_the_bounds_are_taken(shape: tuple[int, int, int]) -> None
 )
 def test_larger_ones_are_refused(shape: tuple[int, int, int], reason: str) -> None:
     with pytest.raises(UploadError, match=reason):
-        Limits().check(Geometry(shape, SPACING))
+        Limits().check(shape)
 
 
 def test_a_bound_of_nothing_is_refused() -> None:

@@ -14,14 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
-from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.server.exchange import Progress, Received, Stage
 from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.server.upload import StreamUpload
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
-GEOMETRY = Geometry((3, 4, 5), (2.0, 1.0, 1.0))
-VOXELS = np.arange(60, dtype=np.int16).reshape(3, 4, 5) - 30
+SHAPE = (3, 4, 5)
+VOXELS = np.arange(60, dtype=np.int16).reshape(SHAPE) - 30
 BYTES = VOXELS.astype("<i2").tobytes()
 TRAILER = pb.SegmentRequest(
     trailer=pb.Trailer(byte_count=len(BYTES), sha256=hashlib.sha256(BYTES).digest())
@@ -41,12 +40,12 @@ def from_list(messages: Iterable[Any]) -> Callable[[], Awaitable[Any]]:
     return read
 
 
-def receive(messages: Iterable[Any], limits: Limits | None = None) -> Received:
+def receive(messages: Iterable[Any], limits: Limits | None = None) -> Received[np.int16]:
     async def tell(_: Progress) -> None:
         return None
 
     upload = StreamUpload(from_list(messages), limits or Limits())
-    return asyncio.run(upload.receive(GEOMETRY, tell))
+    return asyncio.run(upload.receive(SHAPE, np.int16, tell))
 
 
 @given(st.lists(st.integers(1, len(BYTES) - 1), unique=True).map(sorted))
@@ -54,9 +53,8 @@ def test_no_way_of_cutting_changes_the_volume(cuts: list[int]) -> None:
     edges = [0, *cuts, len(BYTES)]
     pieces = [chunk(BYTES[a:b]) for a, b in pairwise(edges)]
     received = receive([*pieces, TRAILER])
-    assert received.volume.voxels.dtype == np.int16
-    assert np.array_equal(received.volume.voxels, VOXELS)
-    assert received.volume.geometry is GEOMETRY
+    assert received.voxels.dtype == np.int16
+    assert np.array_equal(received.voxels, VOXELS)
     assert received.sha256 == hashlib.sha256(BYTES).digest()
 
 
@@ -91,7 +89,7 @@ def test_a_silent_sender_is_given_up() -> None:
 
     upload = StreamUpload(silence, Limits(idle_s=0.05))
     with pytest.raises(StreamTimeoutError):
-        asyncio.run(upload.receive(GEOMETRY, tell))
+        asyncio.run(upload.receive(SHAPE, np.int16, tell))
     with pytest.raises(StreamTimeoutError):
         asyncio.run(upload.header())
 
@@ -106,7 +104,7 @@ def test_a_trickling_sender_is_given_up() -> None:
 
     upload = StreamUpload(trickle, Limits(idle_s=10, upload_s=0.2))
     with pytest.raises(StreamTimeoutError):
-        asyncio.run(upload.receive(GEOMETRY, tell))
+        asyncio.run(upload.receive(SHAPE, np.int16, tell))
 
 
 def test_progress_begins_with_nothing_received() -> None:
@@ -116,5 +114,5 @@ def test_progress_begins_with_nothing_received() -> None:
         told.append(progress)
 
     upload = StreamUpload(from_list([chunk(BYTES), TRAILER]), Limits())
-    asyncio.run(upload.receive(GEOMETRY, tell))
+    asyncio.run(upload.receive(SHAPE, np.int16, tell))
     assert told == [Progress(Stage.RECEIVING, 0, 3)]
