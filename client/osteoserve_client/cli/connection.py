@@ -24,8 +24,12 @@ def server_option(function: F) -> F:
 
 
 @contextmanager
-def service_address(server: str | None) -> Iterator[str]:
+def service_address(server: str | None, *, model: str | None = None) -> Iterator[str]:
     """Address of the named service, or of an embedded one that lives as long as the context.
+
+    Args:
+        server: "HOST:PORT", or None for an embedded one.
+        model: The one model that an embedded one needs to serve; None stands for all.
 
     Raises:
         ServiceUnavailableError: The embedded service could not be started.
@@ -33,7 +37,8 @@ def service_address(server: str | None) -> Iterator[str]:
     if server is not None:
         yield server
         return
-    from osteoserve_client.local_service import LocalService
+    from osteoserve_client.local_service import COMMAND, LocalService
 
-    with LocalService() as local:
+    command = (*COMMAND, "--model", model) if model else COMMAND
+    with LocalService(command=command) as local:
         yield local.address

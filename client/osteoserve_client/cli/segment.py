@@ -89,7 +89,7 @@ def segment(
         options = preprocessing_options(
             stretcher=stretcher, normalisation=normalisation, clip_femur_to_head=clip
         )
-        with service_address(server) as address, ServiceClient(address) as client:
+        with service_address(server, model=model) as address, ServiceClient(address) as client:
             labels, report = _timed(
                 times,
                 "service",

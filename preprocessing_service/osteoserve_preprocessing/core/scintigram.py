@@ -23,8 +23,10 @@ VIEW_COLUMNS: Final = COLUMNS // 2
 
 #: Side of the square over which counts are averaged to tell the body from the air, pixels.
 SMOOTHED: Final = 9
-#: What is body, relative to the mean count of its view (air and body together).
+#: What is body, relative to the mean count of a field of 1024 x 256 pixels, air and body together.
+#: All counts over this one area, so that empty rows or columns more or less change nothing.
 BODY_SHARE: Final = 0.25
+FIELD_PIXELS: Final = 1024 * 256
 #: White is this many times the 75th percentile of the body's counts: that of quiet bone and soft
 #: tissue, which a hot bladder, an injection site or metastases hardly move.
 WHITE: Final = 3.0
@@ -186,7 +188,8 @@ def _kept(shape: tuple[int, ...], half: int, first_row: int, first_column: int) 
 
 def _body(view: Counts) -> npt.NDArray[np.bool_]:
     smooth = ndimage.uniform_filter(view.astype(np.float32), SMOOTHED, mode="constant")
-    body: npt.NDArray[np.bool_] = smooth > BODY_SHARE * float(view.mean())
+    threshold = BODY_SHARE * float(view.sum(dtype=np.int64)) / FIELD_PIXELS
+    body: npt.NDArray[np.bool_] = smooth > threshold
     return body
 
 

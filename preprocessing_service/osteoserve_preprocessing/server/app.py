@@ -139,7 +139,12 @@ async def _triton(settings: Settings) -> AsyncIterator[str]:
         yield settings.triton
         return
     repository = settings.repository or packaged_repository()
-    embedded = EmbeddedTriton(repository, profile=settings.profile, log=settings.triton_log)
+    embedded = EmbeddedTriton(
+        repository,
+        profile=settings.profile,
+        models=settings.models,
+        log=settings.triton_log,
+    )
     try:
         await asyncio.to_thread(embedded.start)
         yield embedded.grpc_address

@@ -30,6 +30,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--repository", type=_FOLDER, help="Model repository. Default: the one shipped.")
 @click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Serve this model of the repository; may be repeated. Default: all of them.",
+)
+@click.option(
     "--profile",
     type=click.Choice(["cpu", "gpu"]),
     default="cpu",
@@ -49,6 +56,7 @@ def serve(
     port: int,
     triton: str | None,
     repository: Path | None,
+    models: tuple[str, ...],
     profile: str,
     triton_log: Path | None,
     reflection: bool,
@@ -62,6 +70,7 @@ def serve(
             port=port,
             triton=triton,
             repository=repository,
+            models=models,
             profile=profile,
             triton_log=triton_log,
             reflection=reflection,

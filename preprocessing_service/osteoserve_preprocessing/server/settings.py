@@ -24,6 +24,8 @@ class Settings:
         triton: "HOST:PORT" of an external Triton's gRPC; None starts the embedded one.
         repository: Model repository of the embedded Triton; None takes the one that comes with
             this package.
+        models: Names of the models that the embedded Triton serves; none stands for all of the
+            repository.
         profile: Deployment profile of the embedded Triton: "cpu" or "gpu".
         triton_log: Where the embedded Triton writes its log; None drops it.
         reflection: Whether to answer gRPC server reflection.
@@ -37,6 +39,7 @@ class Settings:
     port: int = DEFAULT_PORT
     triton: str | None = None
     repository: Path | None = None
+    models: tuple[str, ...] = ()
     profile: str = "cpu"
     triton_log: Path | None = None
     reflection: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,14 +27,21 @@ class EmbeddedTriton:
     Args:
         repository: A Triton model repository.
         profile: Which ``configs/<profile>.pbtxt`` of each model to use.
+        models: Names of the models to serve; none stands for all of the repository.
         log: File to append Triton's log to; None to keep it for error messages only.
     """
 
     def __init__(
-        self, repository: Path, *, profile: str = DEFAULT_PROFILE, log: Path | None = None
+        self,
+        repository: Path,
+        *,
+        profile: str = DEFAULT_PROFILE,
+        models: Sequence[str] = (),
+        log: Path | None = None,
     ) -> None:
         self._repository = repository.resolve()
         self._profile = profile
+        self._models = tuple(models)
         self._log = log
         self._held = ExitStack()
         self._address: str | None = None
@@ -75,14 +83,16 @@ class EmbeddedTriton:
         """
         if self._supervisor is not None:
             raise TritonStartError("the embedded Triton has been started already")
-        check_repository(self._repository, self._profile)
+        check_repository(self._repository, self._profile, self._models)
         with ExitStack() as held:
             log = held.enter_context(self._open_log())
             port = held.enter_context(ReservedPort())
             address = f"{LOOPBACK}:{port.number}"
             probe = Probe(address)
             held.callback(probe.close)
-            options = LaunchOptions(self._repository, self._profile, port.number)
+            options = LaunchOptions(
+                self._repository, self._profile, port.number, models=self._models
+            )
             supervisor = Supervisor(lambda: TritonProcess(options, log), probe)
             supervisor.start()
             held.callback(supervisor.stop)

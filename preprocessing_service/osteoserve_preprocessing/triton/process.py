@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import guardian
 from osteoserve_preprocessing.triton.distribution import TritonDistribution
 from osteoserve_preprocessing.triton.ports import LOOPBACK
+from osteoserve_preprocessing.triton.repository import link_models
 from osteoserve_preprocessing.triton.server_log import last_reason
 
 #: Bytes of free shared memory below which Triton cannot pass 32 slices of 512x512 to the model and
@@ -35,11 +36,13 @@ class LaunchOptions:
         repository: The model repository, absolute.
         profile: Triton's ``--model-config-name``.
         port: Port on loopback for gRPC, reserved beforehand.
+        models: Names of the models to serve; none stands for all.
     """
 
     repository: Path
     profile: str
     port: int
+    models: tuple[str, ...] = ()
 
 
 class TritonProcess:
@@ -63,6 +66,9 @@ class TritonProcess:
         try:
             check_executable(self._directory)
             distribution.lay_out(self._directory / "backends")
+            if options.models:
+                served = link_models(options.repository, options.models, self._directory / "models")
+                options = replace(options, repository=served)
             self._guardian = self._spawn(distribution, options)
         except OSError as error:
             guardian.remove_traces(self._directory, self._shm_prefix)

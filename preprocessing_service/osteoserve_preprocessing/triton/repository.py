@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from osteoserve_preprocessing.errors import TritonStartError
@@ -10,25 +11,47 @@ from osteoserve_preprocessing.errors import TritonStartError
 DEFAULT_PROFILE = "cpu"
 
 
-def check_repository(repository: Path, profile: str) -> None:
+def check_repository(repository: Path, profile: str, models: Sequence[str] = ()) -> None:
     """Refuse a repository that Triton would serve, but not as it was asked to.
 
     Triton takes config.pbtxt without a word where a model has no configuration of the profile's
     name, and starts with an empty repository.
 
+    Args:
+        repository: The model repository.
+        profile: Which configuration of each model.
+        models: Names of those to serve; none stands for all.
+
     Raises:
-        TritonStartError: There is no model in it, or a model lacks the profile.
+        TritonStartError: There is no model in it, or not one that is asked for, or a model lacks
+            the profile.
     """
-    models = model_folders(repository)
-    if not models:
+    found = {folder.name: folder for folder in model_folders(repository)}
+    if not found:
         raise TritonStartError(f"no model (a folder with a config.pbtxt) in {repository}")
-    for model in models:
-        profiles = sorted(path.stem for path in model.glob("configs/*.pbtxt"))
+    for name in models or found:
+        if name not in found:
+            raise TritonStartError(f"no model {name} in {repository} (it has: {', '.join(found)})")
+        profiles = sorted(path.stem for path in found[name].glob("configs/*.pbtxt"))
         plain = profile == DEFAULT_PROFILE and not profiles
         if profile not in profiles and not plain:
             raise TritonStartError(
-                f"model {model.name} has no profile {profile!r} (it has: {', '.join(profiles)})"
+                f"model {name} has no profile {profile!r} (it has: {', '.join(profiles)})"
             )
+
+
+def link_models(repository: Path, models: Sequence[str], folder: Path) -> Path:
+    """A repository that holds some models of another.
+
+    Args:
+        repository: The other.
+        models: Names of the models.
+        folder: Made here; holds links.
+    """
+    folder.mkdir()
+    for name in models:
+        (folder / name).symlink_to(repository / name, target_is_directory=True)
+    return folder
 
 
 def model_folders(repository: Path) -> list[Path]:

@@ -90,6 +90,14 @@ def test_white_is_quiet_bone_whatever_the_bladder_holds() -> None:
     assert bright.white == pytest.approx(usual.white, rel=0.1)
 
 
+def test_empty_rows_and_columns_change_no_grey() -> None:
+    counts = body(11)
+    padded = np.pad(counts, ((30, 50), (20, 40)))
+    plain, wide = compose_views(counts, None), compose_views(padded, None)
+    assert wide.white == plain.white
+    assert wide.image.sum(dtype=np.int64) == plain.image.sum(dtype=np.int64)
+
+
 def test_one_scale_for_both_views() -> None:
     counts = body(6)
     composed = compose_views(counts, (counts * 2).astype(np.uint16))

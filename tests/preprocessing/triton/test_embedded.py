@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import EmbeddedTriton
+from osteoserve_preprocessing.triton.repository import model_folders
 
 WaitUntil = Callable[..., None]
 ProcessesBelow = Callable[[int], list[Any]]
@@ -145,6 +146,19 @@ def test_stop_leaves_nothing(repository: Path, no_trace_left: Callable[[], None]
     no_trace_left()
     assert not embedded.alive
     assert not answers(address)
+
+
+def test_serves_the_models_that_are_asked_for(
+    repository: Path, tmp_path: Path, write_model: Any, no_trace_left: Callable[[], None]
+) -> None:
+    write_model(tmp_path / "both" / "box")
+    write_model(tmp_path / "both" / "other")
+    with EmbeddedTriton(tmp_path / "both", models=["box"]) as embedded:
+        assert answers(embedded.grpc_address)
+        with InferenceServerClient(embedded.grpc_address) as client:
+            assert not client.is_model_ready("other")
+    no_trace_left()
+    assert model_folders(tmp_path / "both"), "the models themselves are still there"
 
 
 def test_can_be_started_again_after_a_stop(

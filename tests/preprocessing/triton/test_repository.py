@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from osteoserve_preprocessing.errors import TritonStartError
-from osteoserve_preprocessing.triton.repository import check_repository, model_folders
+from osteoserve_preprocessing.triton.repository import (
+    check_repository,
+    link_models,
+    model_folders,
+)
 
 
 def add_model(repository: Path, name: str, *profiles: str) -> None:
@@ -47,3 +51,18 @@ def test_an_empty_or_absent_repository_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(TritonStartError, match="no model"):
             check_repository(folder, "cpu")
+
+
+def test_only_what_is_asked_for_must_have_the_profile(tmp_path: Path) -> None:
+    add_model(tmp_path, "good", "gpu")
+    add_model(tmp_path, "lacking", "cpu")
+    check_repository(tmp_path, "gpu", ["good"])
+    with pytest.raises(TritonStartError, match=r"no model absent in .*it has: good, lacking"):
+        check_repository(tmp_path, "gpu", ["absent"])
+
+
+def test_links_lead_to_the_models_asked_for(tmp_path: Path) -> None:
+    add_model(tmp_path / "all", "a")
+    add_model(tmp_path / "all", "b")
+    some = link_models(tmp_path / "all", ["b"], tmp_path / "some")
+    assert [folder.name for folder in model_folders(some)] == ["b"]
