@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Models whose ONNX files are too large for git; their checkpoints are in export/checkpoints.
-LARGE_MODELS := resnet_unet_pelvis mask_rcnn_scintigraphy
+LARGE_MODELS := resnet_unet_pelvis
 
 .PHONY: demo models test test-quick bench lint format stubs serve doctor clean
 

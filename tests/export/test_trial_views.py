@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -83,3 +84,13 @@ def test_what_cannot_be_read_is_named(tmp_path):
 def test_a_scan_does_not_fit_another_size(scan):
     with pytest.raises(PairError, match="950x512; the model takes 288x224"):
         view_trials([scan[0]], asked((288, 224)))
+
+
+@pytest.mark.parametrize("lacking", ["DetectorInformationSequence", "DetectorVector"])
+def test_a_scan_that_names_no_view_is_refused(scan, tmp_path, lacking):
+    path, _ = scan
+    dataset = pydicom.dcmread(path / "NM0001.dcm")
+    delattr(dataset, lacking)
+    dataset.save_as(tmp_path / "scan.dcm")
+    with pytest.raises(PairError, match=r"scan\.dcm"):
+        view_trials([tmp_path / "scan.dcm"], asked())

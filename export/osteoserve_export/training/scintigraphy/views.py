@@ -53,7 +53,7 @@ def _frames(file: Path) -> list[tuple[str, Counts]]:
         raise PairError(f"{file} is no whole-body NM image")
     pixels = dataset.pixel_array
     frames = pixels[None] if pixels.ndim == 2 else pixels
-    detectors = np.atleast_1d(dataset.DetectorVector)
+    detectors = np.atleast_1d(dataset.get("DetectorVector", ()))
     if len(detectors) != len(frames):
         raise PairError(f"{file}: Detector Vector does not have one entry for each frame")
     return [
@@ -64,8 +64,10 @@ def _frames(file: Path) -> list[tuple[str, Counts]]:
 
 def _view(dataset: pydicom.Dataset, detector: int, file: Path) -> str:
     """The view of a detector, counted from 1 (PS3.3 C.8.4.11)."""
-    information = dataset.DetectorInformationSequence[detector - 1]
-    for code in information.get("ViewCodeSequence", ()):
-        if code.CodeValue in VIEW_CODES:
-            return VIEW_CODES[code.CodeValue]
+    for information in list(dataset.get("DetectorInformationSequence", ()))[
+        detector - 1 : detector
+    ]:
+        for code in information.get("ViewCodeSequence", ()):
+            if code.CodeValue in VIEW_CODES:
+                return VIEW_CODES[code.CodeValue]
     raise PairError(f"{file}: detector {detector} does not say that it is anterior or posterior")
