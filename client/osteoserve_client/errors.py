@@ -33,7 +33,11 @@ class InputNotFoundError(UsageError):
 
 
 class SeriesChoiceError(UsageError):
-    """The folder holds several CT series and none, or one that is not there, was asked for."""
+    """Several series could be read and none, or one that is not there, was asked for."""
+
+
+class ViewChoiceError(UsageError):
+    """A bone scan does not state from where it shows the patient, and it was not said either."""
 
 
 class InputError(OsteoserveError, ValueError):
@@ -132,6 +136,46 @@ class DimensionError(InputError):
 
 class HounsfieldError(InputError):
     """Voxels are not Hounsfield units: NaN, infinite, out of range, or normalised values."""
+
+
+class AcquisitionError(InputError):
+    """Nuclear medicine images are no whole-body scan of a bone tracer's emission."""
+
+
+class ViewError(InputError):
+    """The views of a bone scan are stated twice, contradict each other, or are other views."""
+
+
+class InconsistentViewsError(InputError):
+    """The views of a bone scan differ in size or pixel spacing."""
+
+
+class OrientationError(InputError):
+    """How an image lies in its plane is stated in contradiction, or cannot be mended by a flip."""
+
+
+class CountsError(InputError):
+    """Pixels are no counts: negative, fractions, too large, all zero, or inverted grey."""
+
+
+class LabelMapError(InputError):
+    """A label map is none: values that are no labels, colours, or names that fit nothing."""
+
+
+class GridMismatchError(InputError):
+    """Two label maps do not lie on the same voxels of the patient."""
+
+
+class HotSpotsError(InputError):
+    """A mask of hot spots is none, or does not belong to the bone scan."""
+
+
+class StudyMatchError(InputError):
+    """A reference and the prediction that belongs to it cannot be found together."""
+
+
+class FoldsError(InputError):
+    """The table of folds cannot be read, or does not name every study once."""
 
 
 class ServiceUnavailableError(OsteoserveError, ConnectionError):

@@ -75,7 +75,8 @@ class Scintigram:
     views: tuple[PlanarView, ...]
     pixel_spacing_mm: tuple[float, float] | None
     source: Literal["dicom", "image"]
-    datasets: tuple[Dataset, ...] = ()
+    # Their representation holds the patient.
+    datasets: tuple[Dataset, ...] = field(default=(), repr=False)
     stored_shapes: tuple[tuple[int, int], ...] = ()
     warnings: tuple[str, ...] = ()
     description: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))

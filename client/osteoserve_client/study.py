@@ -87,7 +87,8 @@ class Study:
     volume: Volume
     source: Source
     modality: str = "CT"
-    datasets: tuple[Dataset, ...] = ()
+    # Their representation holds the patient.
+    datasets: tuple[Dataset, ...] = field(default=(), repr=False)
     frames: tuple[int, ...] = ()
     image: Nifti1Header | None = None
     sheared: ShearedGrid | None = None

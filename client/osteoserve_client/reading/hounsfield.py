@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,24 @@ from osteoserve_client.errors import HounsfieldError, PixelFormatError
 MIN_SPAN_HU = 100
 
 _INT16 = np.iinfo(np.int16)
+
+Voxel = TypeVar("Voxel", bound=np.generic, covariant=True)
+
+
+class Convert(Protocol[Voxel]):
+    """What turns the numbers of a file into voxels, as `hounsfield_volume` does."""
+
+    def __call__(
+        self,
+        slices: Iterable[npt.NDArray[Any]],
+        shape: tuple[int, int, int],
+        name: str,
+        /,
+        *,
+        slope: float = 1.0,
+        intercept: float = 0.0,
+    ) -> npt.NDArray[Voxel]:
+        """(Z, Y, X) voxels from Z times (Y, X) numbers."""
 
 
 def hounsfield_volume(

@@ -11,15 +11,25 @@ from osteoserve_client.errors import PixelDataError
 MAX_VOXELS = 1 << 30
 
 
-def check_size(shape: Sequence[int], name: str) -> None:
-    """Refuses a volume that no scanner makes.
+#: Most pixels of one planar image; a whole-body scan has 1024 x 512 at most.
+MAX_PIXELS = 1 << 24
+
+
+def check_size(shape: Sequence[int], name: str, *, most: int = MAX_VOXELS) -> None:
+    """Refuses a volume, or image, that no scanner makes.
+
+    Args:
+        shape: Lengths of its axes.
+        name: How messages call it.
+        most: How many voxels or pixels are read.
 
     Raises:
-        PixelDataError: It has more than ``MAX_VOXELS`` voxels, or none.
+        PixelDataError: It has more, or none.
     """
     voxels = prod(shape)
-    if not 0 < voxels <= MAX_VOXELS or min(shape) < 1:
+    if not 0 < voxels <= most or min(shape) < 1:
         raise PixelDataError(
-            f"{name}: declares {'x'.join(str(n) for n in shape)} voxels; "
-            f"at least 1 and at most {MAX_VOXELS} are read"
+            f"{name}: declares {'x'.join(str(n) for n in shape)} "
+            f"{'voxels' if most == MAX_VOXELS else 'pixels'}; "
+            f"at least 1 and at most {most} are read"
         )

@@ -23,8 +23,8 @@ from osteoserve_client.errors import (
     UnreadableFileError,
 )
 from osteoserve_client.reading.discretion import refusing, silenced_libraries
-from osteoserve_client.reading.files import Progress
-from osteoserve_client.reading.hounsfield import hounsfield_volume
+from osteoserve_client.reading.files import Progress, unreported
+from osteoserve_client.reading.hounsfield import Convert, Voxel, hounsfield_volume
 from osteoserve_client.reading.limits import check_size
 from osteoserve_client.study import Study
 from osteoserve_preprocessing.errors import GeometryError
@@ -46,20 +46,38 @@ _FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name", "data_type")
 
 def read_nifti(path: Path, name: str, *, on_progress: Progress) -> Study:
     """Reads one ``.nii`` or ``.nii.gz`` file; see ``osteoserve_client.reading.read_study``."""
+    voxels, geometry, header = nifti_voxels(path, name, hounsfield_volume, on_progress=on_progress)
+    return Study(volume=Volume(voxels, geometry), source="nifti", image=_without_free_text(header))
+
+
+def nifti_voxels(
+    path: Path, name: str, convert: Convert[Voxel], *, on_progress: Progress = unreported
+) -> tuple[npt.NDArray[Voxel], Geometry, Any]:
+    """The voxels of one file as ``convert`` makes them, where they lie, and the file's header.
+
+    Args:
+        path: The file.
+        name: How messages call it.
+        convert: What turns stored values into voxels: `hounsfield_volume`, or one like it.
+        on_progress: Called with slices read and to read.
+
+    Raises:
+        InputError: The file is refused.
+    """
     with silenced_libraries():
         image = _opened_image(path, name)
         header = image.header
         shape = _shape(header, name)
         geometry = _geometry(_affine(header, name), shape, name)
         slope, intercept = _scaling(image)
-        voxels = hounsfield_volume(
+        voxels = convert(
             _reported(_slices(image, shape, name), shape[0], on_progress),
             shape,
             name,
             slope=slope,
             intercept=intercept,
         )
-    return Study(volume=Volume(voxels, geometry), source="nifti", image=_without_free_text(header))
+    return voxels, geometry, header
 
 
 def _opened_image(path: Path, name: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from osteoserve_client.errors import (
     AffineError,
@@ -20,12 +21,15 @@ from osteoserve_client.errors import (
 )
 from osteoserve_client.reading.discretion import refusing
 from osteoserve_client.reading.files import Progress
-from osteoserve_client.reading.hounsfield import hounsfield_volume
+from osteoserve_client.reading.hounsfield import Convert, Voxel, hounsfield_volume
 from osteoserve_client.reading.itk import sitk
 from osteoserve_client.reading.limits import check_size
 from osteoserve_client.study import Study
 from osteoserve_preprocessing.errors import GeometryError
 from osteoserve_preprocessing.geometry import Geometry, Volume
+
+#: Voxels (Z, Y, X) and where they lie.
+Placed = tuple[npt.NDArray[Voxel], Geometry]
 
 #: Headers are a few hundred bytes of text.
 _MAX_HEADER_BYTES = 1 << 16
@@ -45,6 +49,15 @@ _LPS = "left-posterior-superior"
 
 def read_nrrd(path: Path, name: str, *, on_progress: Progress) -> Study:
     """Reads one ``.nrrd`` or ``.nhdr`` file; see ``osteoserve_client.reading.read_study``."""
+    return _study(nrrd_voxels(path, name, hounsfield_volume), "nrrd", on_progress)
+
+
+def nrrd_voxels(path: Path, name: str, convert: Convert[Voxel]) -> Placed[Voxel]:
+    """The voxels of one file as ``convert`` makes them, and where they lie.
+
+    Raises:
+        InputError: The file is refused.
+    """
     reader = _reader(path, name, "NrrdImageIO")
     fields = _header_fields(path, name, separator=":")
     _require(fields, _NRRD_FIELDS, name)
@@ -54,14 +67,23 @@ def read_nrrd(path: Path, name: str, *, on_progress: Progress) -> Study:
     space = "NRRD_space"
     if not reader.HasMetaDataKey(space) or reader.GetMetaData(space) != _LPS:
         raise AffineError(f"{name}: its space is none of LPS, RAS and LAS")
-    return _study(reader, name, "nrrd", on_progress)
+    return _voxels(reader, name, convert)
 
 
 def read_metaimage(path: Path, name: str, *, on_progress: Progress) -> Study:
     """Reads one ``.mha`` or ``.mhd`` file; see ``osteoserve_client.reading.read_study``."""
+    return _study(metaimage_voxels(path, name, hounsfield_volume), "metaimage", on_progress)
+
+
+def metaimage_voxels(path: Path, name: str, convert: Convert[Voxel]) -> Placed[Voxel]:
+    """The voxels of one file as ``convert`` makes them, and where they lie.
+
+    Raises:
+        InputError: The file is refused.
+    """
     reader = _reader(path, name, "MetaImageIO")
     _require(_header_fields(path, name, separator="="), _METAIMAGE_FIELDS, name)
-    return _study(reader, name, "metaimage", on_progress)
+    return _voxels(reader, name, convert)
 
 
 def _header_fields(path: Path, name: str, *, separator: str) -> dict[str, str]:
@@ -101,15 +123,18 @@ def _reader(path: Path, name: str, image_io: str) -> Any:
 
 
 def _study(
-    reader: Any, name: str, source: Literal["nrrd", "metaimage"], on_progress: Progress
+    placed: Placed[np.int16], source: Literal["nrrd", "metaimage"], on_progress: Progress
 ) -> Study:
+    on_progress(1, 1)
+    return Study(volume=Volume(*placed), source=source)
+
+
+def _voxels(reader: Any, name: str, convert: Convert[Voxel]) -> Placed[Voxel]:
     with refusing(PixelDataError, f"{name}: its voxels are truncated, damaged or absent"):
         image = reader.Execute()
         values = sitk.GetArrayFromImage(image)
     geometry = _geometry(image, name)
-    voxels = hounsfield_volume(values.reshape(geometry.shape), geometry.shape, name)
-    on_progress(1, 1)
-    return Study(volume=Volume(voxels, geometry), source=source)
+    return convert(values.reshape(geometry.shape), geometry.shape, name), geometry
 
 
 def _geometry(image: Any, name: str) -> Geometry:

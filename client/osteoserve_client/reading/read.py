@@ -8,11 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.errors import InputNotFoundError, NoImageError, UsageError
-from osteoserve_client.reading.dicom.reader import list_dicom, read_dicom
+from osteoserve_client.reading.dicom.reader import read_dicom, scan_files
 from osteoserve_client.reading.dicom.tilt import shear_back
+from osteoserve_client.reading.discretion import silenced_libraries
 from osteoserve_client.reading.files import Progress, display_name, unreported
 from osteoserve_client.reading.nifti import read_nifti
 from osteoserve_client.reading.nrrd_metaimage import read_metaimage, read_nrrd
+from osteoserve_client.reading.scintigraphy.choice import (
+    Modality,
+    list_of_files,
+    modality_of_files,
+)
+from osteoserve_client.reading.scintigraphy.images import read_image
+from osteoserve_client.reading.scintigraphy.nuclear import read_nuclear
+from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.study import SeriesSummary, Study
 
 _FORMATS = {
@@ -20,6 +29,8 @@ _FORMATS = {
     (".nrrd", ".nhdr"): read_nrrd,
     (".mha", ".mhd"): read_metaimage,
 }
+_VOLUMES = tuple(suffix for pair in _FORMATS for suffix in pair)
+_IMAGES = (".png", ".tif", ".tiff")
 
 
 def read_study(
@@ -60,6 +71,64 @@ def read_study(
     return read_dicom(path, series=series, resample_tilt=resample_tilt, on_progress=report)
 
 
+def read_scintigram(
+    path: Path,
+    *,
+    view: str | None = None,
+    series: str | None = None,
+    on_progress: Progress | None = None,
+) -> Scintigram:
+    """Reads one planar whole-body bone scan, or says why its sides would not be certain.
+
+    Args:
+        path: A folder of DICOM files, a single DICOM file (Nuclear Medicine, or a secondary
+            capture of it), or a grey PNG or TIFF image (``.png``, ``.tif``, ``.tiff``).
+        view: "anterior", "posterior", "anterior,posterior" or "posterior,anterior": what the
+            frames, pages or files show, in their order; or the halves of one frame from left to
+            right. Needed where the file does not state it; must not contradict what it states.
+        series: Which DICOM series, as for ``read_study``.
+        on_progress: Called with units of work done and to do.
+
+    Returns:
+        Its views, each turned as its detector sees a patient whose head is up, and what writing
+        needs of its source.
+
+    Raises:
+        UsageError: The path, series or view does not exist, or the choice of one is open.
+        InputError: The input is refused; the subclass says why, the message where. Neither
+            message nor warnings hold anything of the patient.
+    """
+    path, report = Path(path), on_progress or unreported
+    _check_exists(path)
+    if not _is_image(path):
+        return read_nuclear(path, view=view, series=series, on_progress=report)
+    name = display_name(path, path)
+    if series is not None:
+        raise UsageError(f"{name}: has no series to choose from")
+    return read_image(path, name, view=view, on_progress=report)
+
+
+def modality_of(path: Path, *, series: str | None = None) -> Modality:
+    """Whether a path is read by ``read_study`` ("CT") or by ``read_scintigram`` ("NM").
+
+    Args:
+        path: What is to be segmented.
+        series: Which DICOM series, as for ``read_study``.
+
+    Raises:
+        UsageError: The path does not exist, or it holds both and no series was asked for.
+        InputError: No DICOM image is there, or a file is damaged.
+    """
+    path = Path(path)
+    _check_exists(path)
+    if _is_image(path):
+        return "NM"
+    if _is_volume(path):
+        return "CT"
+    with silenced_libraries():
+        return modality_of_files(scan_files(path).images, series)
+
+
 def list_series(path: Path) -> tuple[SeriesSummary, ...]:
     """The DICOM series in a folder or file, of every modality, in the order of their numbers.
 
@@ -70,9 +139,10 @@ def list_series(path: Path) -> tuple[SeriesSummary, ...]:
     """
     path = Path(path)
     _check_exists(path)
-    if path.is_file() and path.name.lower().endswith(tuple(s for pair in _FORMATS for s in pair)):
+    if _is_volume(path):
         raise NoImageError(f"{display_name(path, path)}: is no DICOM file and has no series")
-    return list_dicom(path)
+    with silenced_libraries():
+        return list_of_files(scan_files(path).images)
 
 
 def onto_source_slices(study: Study, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -94,6 +164,14 @@ def onto_source_slices(study: Study, labels: npt.NDArray[np.uint8]) -> npt.NDArr
     if study.sheared is None:
         return labels
     return shear_back(labels, study.volume.geometry, study.sheared)
+
+
+def _is_volume(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(_VOLUMES)
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(_IMAGES)
 
 
 def _check_exists(path: Path) -> None:

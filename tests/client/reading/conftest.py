@@ -21,12 +21,18 @@ Refuses = Callable[..., str]
 def refuses(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Refuses:
     """``refuses(path, Error, "words", **options)``: reading raises exactly that, and no more."""
 
-    def check(path: Path, error: type[OsteoserveError], words: str, **options: object) -> str:
+    def check(
+        path: Path,
+        error: type[OsteoserveError],
+        words: str,
+        read: Callable[..., object] = read_study,
+        **options: object,
+    ) -> str:
         caplog.set_level(logging.DEBUG)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             with pytest.raises(error) as raised:
-                read_study(path, **options)  # type: ignore[arg-type]
+                read(path, **options)
         message = str(raised.value)
         assert raised.type is error
         assert words in message

@@ -29,6 +29,8 @@ VIEW_CODES = {
     "anterior": ("399321004", "Anterior projection"),
     "posterior": ("399001007", "Posterior projection"),
 }
+#: Along the rows and down the columns, LPS: each detector faces the patient, whose head is up.
+ORIENTATIONS = {"anterior": [1, 0, 0, 0, 0, -1], "posterior": [-1, 0, 0, 0, 0, -1]}
 _SPEED_MM_PER_S = 2.5
 
 
@@ -129,7 +131,7 @@ def _detectors(ds: Dataset, views: tuple[str, ...]) -> None:
         detector.FieldOfViewShape = "RECTANGLE"
         detector.FocalDistance = 0
         detector.ImagePositionPatient = None
-        detector.ImageOrientationPatient = None
+        detector.ImageOrientationPatient = ORIENTATIONS[view]
         detector.ViewCodeSequence = [_code(*VIEW_CODES[view])]
         ds.DetectorInformationSequence.append(detector)
 

@@ -88,7 +88,18 @@ def integer(dataset: Dataset, keyword: str, name: str) -> int | None:
 
 def item(dataset: Dataset, keyword: str, name: str) -> Dataset | None:
     """The first item of a sequence, or None when it is absent or empty."""
+    found = items(dataset, keyword, name)
+    return found[0] if found else None
+
+
+def items(dataset: Dataset, keyword: str, name: str) -> tuple[Dataset, ...]:
+    """All items of a sequence; none when it is absent or empty.
+
+    Raises:
+        MissingAttributeError: It is no sequence.
+    """
     found = values(dataset, keyword, name)
-    if found and not isinstance(found[0], Dataset):
+    datasets = tuple(each for each in found if isinstance(each, Dataset))
+    if len(datasets) < len(found):
         raise MissingAttributeError(f"{name}: {keyword} is not a sequence")
-    return found[0] if found else None  # type: ignore[return-value]  # checked just above
+    return datasets

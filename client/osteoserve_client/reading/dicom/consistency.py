@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from osteoserve_client.errors import (
     InconsistentSlicesError,
+    InputError,
     MixedFrameOfReferenceError,
     MixedPatientsError,
     MixedSeriesError,
@@ -13,12 +14,15 @@ from osteoserve_client.errors import (
 from osteoserve_client.reading.dicom.attributes import integer, raw_text
 from osteoserve_client.reading.dicom.headers import DicomFile
 
-#: What all slices of one series share: keyword, how messages call it, and the refusal.
-_SHARED = (
+#: What all images of one study share: keyword, how messages call it, and the refusal.
+_STUDY = (
     ("PatientID", "Patient ID", MixedPatientsError),
     ("PatientName", "Patient's Name", MixedPatientsError),
     ("PatientBirthDate", "Patient's Birth Date", MixedPatientsError),
     ("StudyInstanceUID", "Study Instance UID", MixedSeriesError),
+)
+#: What all slices of one series share besides.
+_SERIES = (
     ("SeriesInstanceUID", "Series Instance UID", MixedSeriesError),
     ("FrameOfReferenceUID", "Frame of Reference UID", MixedFrameOfReferenceError),
 )
@@ -35,18 +39,36 @@ def check_one_series(files: Sequence[DicomFile]) -> None:
         MixedFrameOfReferenceError: Their positions refer to different origins.
         InconsistentSlicesError: They differ in rows or columns.
     """
+    check_one_study(files)
     first = files[0]
-    for keyword, title, error in _SHARED:
-        expected = raw_text(first.dataset, keyword)
-        for other in files[1:]:
-            if raw_text(other.dataset, keyword) != expected:
-                raise error(f"{first.name} and {other.name} differ in {title}")
+    _check_same(files, _SERIES)
     rows, columns = size(first)
     for other in files[1:]:
         if size(other) != (rows, columns):
             raise InconsistentSlicesError(
                 f"{first.name} ({rows}x{columns} pixels) and {other.name} differ in size"
             )
+
+
+def check_one_study(files: Sequence[DicomFile]) -> None:
+    """Refuses files of several patients or studies; messages name the attribute alone.
+
+    Raises:
+        MixedPatientsError: They state different patients.
+        MixedSeriesError: They state different studies.
+    """
+    _check_same(files, _STUDY)
+
+
+def _check_same(
+    files: Sequence[DicomFile], attributes: Sequence[tuple[str, str, type[InputError]]]
+) -> None:
+    first = files[0]
+    for keyword, title, error in attributes:
+        expected = raw_text(first.dataset, keyword)
+        for other in files[1:]:
+            if raw_text(other.dataset, keyword) != expected:
+                raise error(f"{first.name} and {other.name} differ in {title}")
 
 
 def absent_identifiers(file: DicomFile) -> list[str]:

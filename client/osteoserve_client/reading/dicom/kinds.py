@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from pydicom.uid import (
     UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
+    NuclearMedicineImageStorage,
     SecondaryCaptureImageStorage,
 )
 
@@ -24,6 +28,8 @@ from osteoserve_client.reading.dicom.headers import DicomFile
 
 SINGLE_FRAME_CT = CTImageStorage
 MULTI_FRAME_CT = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+#: The second is the retired one of 1993 (PS3.6, table A-1).
+NUCLEAR_MEDICINE = (NuclearMedicineImageStorage, UID("1.2.840.10008.5.1.4.1.1.5"))
 
 #: Common Modalities (PS3.3 C.7.3.1.1.1). Only these are shown: a damaged header may hold anything.
 _MODALITIES = frozenset(
@@ -51,11 +57,35 @@ NO_SLICE_WORDS = frozenset(
 )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sought:
+    """What is looked for among all that lies in a folder.
+
+    Args:
+        modality: DICOM Modality.
+        sop_classes: Classes whose images are always of that modality.
+        refusal: Why an image cannot be what is sought; None when nothing in its header says so.
+        words: What a summary says of a series without one that can, by the kind of refusal; the
+            refusal that tells most comes first.
+        title: How messages call one, as "CT".
+        other: What a summary says of a series for any other reason, as "not CT".
+    """
+
+    modality: str
+    sop_classes: tuple[UID, ...]
+    refusal: Callable[[DicomFile], InputError | None]
+    words: Mapping[type[InputError], str]
+    title: str
+    other: str
+
+
 def modality(file: DicomFile) -> str:
-    """Modality (0008,0060), or "CT" where only the SOP class says so."""
+    """Modality (0008,0060), or "CT" or "NM" where only the SOP class says so."""
     declared = text(file.dataset, "Modality", file.name).upper()
     if declared:
         return declared
+    if sop_class(file) in NUCLEAR_MEDICINE:
+        return "NM"
     return "CT" if sop_class(file) in (SINGLE_FRAME_CT, *MULTI_FRAME_CT) else ""
 
 
@@ -64,19 +94,20 @@ def sop_class(file: DicomFile) -> UID:
     return UID(text(file.dataset, "SOPClassUID", file.name))
 
 
-def is_image(file: DicomFile) -> bool:
+def is_image(file: DicomFile, sought: Sought) -> bool:
     """Whether the file holds an image, of any modality, and not a report, plan or directory.
 
     Raises:
-        UnreadableFileError: It calls itself CT, or nothing at all, and holds no pixels: what is
-            left of a file after an interrupted copy.
+        UnreadableFileError: It calls itself what is sought, or nothing at all, and holds no
+            pixels: what is left of a file after an interrupted copy.
     """
     if file.pixel_offset is not None or file.float_pixels:
         return True
     kind = sop_class(file)
     if kind == MediaStorageDirectoryStorage:
         return False
-    if kind in (SINGLE_FRAME_CT, *MULTI_FRAME_CT) or (not kind and modality(file) in ("", "CT")):
+    named = kind in sought.sop_classes
+    if named or (not kind and modality(file) in ("", sought.modality)):
         raise UnreadableFileError(f"{file.name}: holds no pixel data; it is truncated or damaged")
     return False
 
@@ -107,7 +138,7 @@ def _check(file: DicomFile) -> None:
     if is_localizer(file):
         raise LocalizerError(f"{file.name}: is a localizer (scout), not a slice")
     check_image_type(texts(file.dataset, "ImageType", file.name), file.name)
-    _check_pixel_format(file)
+    check_pixel_format(file, unit="HU")
 
 
 def _check_sop_class(file: DicomFile) -> None:
@@ -135,11 +166,20 @@ def check_image_type(words: tuple[str, ...], name: str) -> None:
         )
 
 
-def _check_pixel_format(file: DicomFile) -> None:
+def check_pixel_format(file: DicomFile, *, unit: str) -> None:
+    """Refuses pixels that are no whole numbers of one channel.
+
+    Args:
+        file: The image.
+        unit: What its pixels should be, for the message.
+
+    Raises:
+        PixelFormatError: They are colours or floating-point numbers.
+    """
     samples = integer(file.dataset, "SamplesPerPixel", file.name) or 1
     photometric = text(file.dataset, "PhotometricInterpretation", file.name).upper()
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
-        raise PixelFormatError(f"{file.name}: is a colour image, not HU")
+        raise PixelFormatError(f"{file.name}: is a colour image, not {unit}")
     if file.float_pixels:
         raise PixelFormatError(f"{file.name}: its pixels are floating-point numbers")
 
@@ -148,3 +188,18 @@ def shown_modality(file: DicomFile) -> str:
     """The modality as messages may show it; "?" where it is none of the common ones."""
     found = modality(file)
     return found if found in _MODALITIES else "?"
+
+
+#: CT slices, which ``read_study`` looks for.
+CT = Sought(
+    modality="CT",
+    sop_classes=(SINGLE_FRAME_CT, *MULTI_FRAME_CT),
+    refusal=refusal,
+    words={
+        DerivedImageError: "derived image",
+        LocalizerError: "localizer",
+        PixelFormatError: "colour image",
+    },
+    title="CT",
+    other="not CT",
+)

@@ -27,6 +27,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -38,6 +39,7 @@ from osteoserve_client.errors import PixelDataError, PixelFormatError, TransferS
 from osteoserve_client.reading.dicom.attributes import integer
 from osteoserve_client.reading.dicom.codestream import check_codestream
 from osteoserve_client.reading.dicom.headers import DicomFile
+from osteoserve_client.reading.dicom.jpeg_extended import decode_jpeg_extended
 from osteoserve_client.reading.discretion import refusing
 
 Stored = npt.NDArray[np.integer[Any]]
@@ -134,8 +136,16 @@ def _check(layout: PixelLayout, name: str) -> None:
         )
 
 
-def frame_decoders(file: DicomFile, layout: PixelLayout) -> list[Callable[[], Stored]]:
+def frame_decoders(
+    file: DicomFile, layout: PixelLayout, *, jpeg_extended: bool = False
+) -> list[Callable[[], Stored]]:
     """Reads the file's pixels; what it returns decodes them, frame by frame, also in threads.
+
+    Args:
+        file: The file.
+        layout: Its layout.
+        jpeg_extended: Decode JPEG Extended as well, which is lossy and has 12 bits: too little
+            for HU.
 
     Returns:
         For each frame a function that gives (rows, columns), integers as stored, not rescaled.
@@ -147,10 +157,11 @@ def frame_decoders(file: DicomFile, layout: PixelLayout) -> list[Callable[[], St
         PixelFormatError: Bits outside those declared as stored are in use.
     """
     syntax, name = file.transfer_syntax, file.name
-    if syntax not in NATIVE and syntax not in DECODERS:
+    extended = jpeg_extended and syntax == JPEGExtended12Bit
+    if syntax not in NATIVE and syntax not in DECODERS and not extended:
         raise TransferSyntaxError(f"{name}: its compression, {_title(syntax)}, cannot be decoded")
     value = file.pixel_value(layout.frames * layout.frame_bytes)
-    if value.encapsulated != (syntax in DECODERS):
+    if value.encapsulated != (syntax not in NATIVE):
         raise PixelDataError(f"{name}: its pixel data are not encoded as its header declares")
     if value.encapsulated:
         with refusing(PixelDataError, f"{name}: truncated: the compressed pixel data break off"):
@@ -239,6 +250,9 @@ def compressed_frames(data: bytes, count: int) -> list[bytes]:
 def _decoded(frame: bytes, file: DicomFile, layout: PixelLayout) -> Stored:
     syntax = file.transfer_syntax
     check_codestream(frame, syntax, file.name, rows=layout.rows, columns=layout.columns)
+    if syntax == JPEGExtended12Bit:
+        with refusing(PixelDataError, f"{file.name}: the compressed pixel data are damaged"):
+            return decode_jpeg_extended(frame, layout.rows, layout.columns, layout.bits_stored)
     options: Any = {
         "rows": layout.rows,
         "columns": layout.columns,

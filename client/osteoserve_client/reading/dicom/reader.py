@@ -21,7 +21,7 @@ from osteoserve_client.errors import (
 from osteoserve_client.reading.dicom.attributes import integer, raw_text
 from osteoserve_client.reading.dicom.consistency import check_one_series
 from osteoserve_client.reading.dicom.headers import DicomFile, read_header
-from osteoserve_client.reading.dicom.kinds import is_image, is_multi_frame
+from osteoserve_client.reading.dicom.kinds import CT, Sought, is_image, is_multi_frame
 from osteoserve_client.reading.dicom.multiframe import multi_frame_slices
 from osteoserve_client.reading.dicom.remarks import described, remarks
 from osteoserve_client.reading.dicom.series import Series, choose_series, sort_into_series
@@ -31,7 +31,7 @@ from osteoserve_client.reading.dicom.tilt import is_tilted, rectify, shear_degre
 from osteoserve_client.reading.dicom.voxels import read_voxels
 from osteoserve_client.reading.discretion import silenced_libraries
 from osteoserve_client.reading.files import Progress, display_name, files_below, unreported
-from osteoserve_client.study import SeriesSummary, Study
+from osteoserve_client.study import Study
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
 #: Suffixes that claim a file to be DICOM; one that is not is refused, since it may be a slice.
@@ -57,19 +57,12 @@ class Scan:
     ignored: int
 
 
-def list_dicom(path: Path) -> tuple[SeriesSummary, ...]:
-    """The series in a folder or file, in the order of their Series Numbers."""
-    with silenced_libraries():
-        scan = _scan(path, unreported)
-        return tuple(series.summary for series in sort_into_series(scan.images))
-
-
 def read_dicom(
     path: Path, *, series: str | None, resample_tilt: bool, on_progress: Progress
 ) -> Study:
     """Reads one CT series; see ``osteoserve_client.reading.read_study``."""
     with silenced_libraries():
-        scan = _scan(path, on_progress)
+        scan = scan_files(path, on_progress)
         chosen = choose_series(sort_into_series(scan.images), series)
         slices = _slices(chosen)
         ordered = stack(slices)
@@ -84,7 +77,20 @@ def read_dicom(
         return _study(ordered, voxels, chosen, tilted=tilted, ignored=scan.ignored)
 
 
-def _scan(path: Path, on_progress: Progress) -> Scan:
+def scan_files(path: Path, on_progress: Progress = unreported, *, sought: Sought = CT) -> Scan:
+    """Reads the headers of all DICOM images in a folder, or of one file.
+
+    Call it inside ``silenced_libraries()``.
+
+    Args:
+        path: The folder or file.
+        on_progress: Told of the headers as of the first half of the work.
+        sought: Of what a file without pixels is refused, and not just left out.
+
+    Raises:
+        NoImageError: There is no DICOM image.
+        UnreadableFileError: A DICOM file is damaged.
+    """
     paths = files_below(path) if path.is_dir() else [path]
     images: list[DicomFile] = []
     for done, each in enumerate(paths, start=1):
@@ -92,7 +98,7 @@ def _scan(path: Path, on_progress: Progress) -> Scan:
         file = read_header(each, name)
         if file is None and each.suffix.lower() in _DICOM_SUFFIXES:
             raise UnreadableFileError(f"{name}: is no DICOM file, though its name says so")
-        if file is not None and is_image(file):
+        if file is not None and is_image(file, sought):
             images.append(file)
         on_progress(done, 2 * len(paths))
     if not images:
@@ -121,12 +127,16 @@ def _slices(series: Series) -> list[Slice]:
     for file in files:
         if (integer(file.dataset, "NumberOfFrames", file.name) or 1) > 1:
             raise PixelDataError(f"{file.name}: has frames, but no functional groups to place them")
-    _check_instances(files)
+    check_instances(files)
     return [single_frame_slice(file) for file in files]
 
 
-def _check_instances(files: Sequence[DicomFile]) -> None:
-    """Refuses two files that call themselves the same image."""
+def check_instances(files: Sequence[DicomFile]) -> None:
+    """Refuses two files that call themselves the same image.
+
+    Raises:
+        DuplicateSliceError: They have the same SOP Instance UID.
+    """
     seen: dict[bytes, DicomFile] = {}
     for file in files:
         uid = raw_text(file.dataset, "SOPInstanceUID")

@@ -7,30 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from osteoserve_client.errors import (
-    DerivedImageError,
     InputError,
     LocalizerError,
     ModalityError,
     NoImageError,
-    PixelFormatError,
     SeriesChoiceError,
 )
 from osteoserve_client.reading.dicom.attributes import integer, text
 from osteoserve_client.reading.dicom.consistency import size
 from osteoserve_client.reading.dicom.headers import DicomFile
-from osteoserve_client.reading.dicom.kinds import modality, refusal, shown_modality
+from osteoserve_client.reading.dicom.kinds import CT, Sought, modality, shown_modality
 from osteoserve_client.study import SeriesSummary
 
 #: Series that one message lists at most.
 _LISTED = 20
 #: Stands for an absent Series Number; sorts behind every real one.
 _NO_NUMBER = 1 << 31
-#: What a summary says of a series without a single slice.
-_WORDS = {
-    LocalizerError: "localizer",
-    DerivedImageError: "derived image",
-    PixelFormatError: "colour image",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +31,9 @@ class Series:
 
     Args:
         summary: What may be said of it.
-        slices: Those that may be CT slices.
+        slices: Those that may be what is sought: CT slices, or whole-body scans.
         localizers: Those that are localizers.
-        refused: Why each of the others cannot be a slice.
+        refused: Why each of the others cannot.
     """
 
     summary: SeriesSummary
@@ -50,11 +42,15 @@ class Series:
     refused: tuple[InputError, ...]
 
 
-def sort_into_series(files: Sequence[DicomFile]) -> tuple[Series, ...]:
+def sort_into_series(files: Sequence[DicomFile], sought: Sought = CT) -> tuple[Series, ...]:
     """Groups images by Series Instance UID and modality, in the order of their Series Numbers.
 
     The order of the files does not matter. Where anonymisation blanked the UID, the Series
     Number takes its place.
+
+    Args:
+        files: All images.
+        sought: What the series are judged by; identifiers do not depend on it.
     """
     groups: dict[tuple[str, str, int], list[DicomFile]] = defaultdict(list)
     for file in files:
@@ -63,58 +59,61 @@ def sort_into_series(files: Sequence[DicomFile]) -> tuple[Series, ...]:
     ordered = sorted(groups.items(), key=lambda group: (_number(group[1][0]), group[0]))
     identifiers = _identifiers([_number(members[0]) for _, members in ordered])
     return tuple(
-        _series(identifier, key[0], members)
+        _series(identifier, key[0], members, sought)
         for identifier, (key, members) in zip(identifiers, ordered, strict=True)
     )
 
 
-def choose_series(series: Sequence[Series], wanted: str | None) -> Series:
-    """The series asked for, or the only one that can be CT slices.
+def choose_series(series: Sequence[Series], wanted: str | None, sought: Sought = CT) -> Series:
+    """The series asked for, or the only one that can be what is sought.
 
     Args:
         series: All that there are.
         wanted: An identifier of a summary, a Series Instance UID, or None.
+        sought: What they were judged by.
 
     Raises:
         SeriesChoiceError: There are several and none was asked for, or not one of them.
-        LocalizerError, DerivedImageError, ModalityError: None can be segmented, or not the one
-            that was asked for.
+        InputError: None can be segmented, or not the one that was asked for; for CT a
+            LocalizerError, DerivedImageError, PixelFormatError or ModalityError.
         NoImageError: There is no image at all.
     """
     usable = [one for one in series if one.slices]
     if wanted is not None:
-        return _wanted(series, wanted)
+        return _wanted(series, wanted, sought)
     if len(usable) > 1:
         raise SeriesChoiceError(
-            f"there are {len(usable)} CT series; choose one with --series: {_listed(usable)}"
+            f"there are {len(usable)} {sought.title} series; choose one with --series: "
+            f"{listed(usable)}"
         )
     if not usable:
-        raise _nothing_usable(series)
+        raise nothing_usable(series, sought)
     return usable[0]
 
 
-def _wanted(series: Sequence[Series], wanted: str) -> Series:
+def _wanted(series: Sequence[Series], wanted: str, sought: Sought) -> Series:
     found = [one for one in series if wanted in (one.summary.identifier, one.summary.uid)]
     if len(found) != 1:
-        raise SeriesChoiceError(f"the series asked for is not among: {_listed(series)}")
+        raise SeriesChoiceError(f"the series asked for is not among: {listed(series)}")
     if not found[0].slices:
-        raise _nothing_usable(found)
+        raise nothing_usable(found, sought)
     return found[0]
 
 
-def _nothing_usable(series: Sequence[Series]) -> InputError:
+def nothing_usable(series: Sequence[Series], sought: Sought) -> InputError:
     """The refusal that tells most: of what is CT and yet no slice, rather than of what is not."""
     refused = [error for one in series for error in one.refused]
-    for kind in (DerivedImageError, LocalizerError, PixelFormatError):
+    for kind in sought.words:
         for error in refused:
             if isinstance(error, kind):
                 return error
     if not refused:
         return NoImageError("there is no DICOM image")
-    return ModalityError(f"there is no CT: {_listed(series)}")
+    return ModalityError(f"there is no {sought.title}: {listed(series)}")
 
 
-def _listed(series: Sequence[Series]) -> str:
+def listed(series: Sequence[Series]) -> str:
+    """The series in one line, for a message."""
     lines = [
         f"{one.identifier} ({one.modality or 'no modality'}, {one.slices} image"
         f"{'s' if one.slices != 1 else ''} of {one.rows}x{one.columns}"
@@ -125,8 +124,8 @@ def _listed(series: Sequence[Series]) -> str:
     return ", ".join(lines[:_LISTED] + more)
 
 
-def _series(identifier: str, uid: str, files: Sequence[DicomFile]) -> Series:
-    refusals = [(file, refusal(file)) for file in files]
+def _series(identifier: str, uid: str, files: Sequence[DicomFile], sought: Sought) -> Series:
+    refusals = [(file, sought.refusal(file)) for file in files]
     slices = tuple(file for file, error in refusals if error is None)
     errors = tuple(error for _, error in refusals if error is not None)
     shown = slices or tuple(files)
@@ -137,7 +136,7 @@ def _series(identifier: str, uid: str, files: Sequence[DicomFile]) -> Series:
         slices=sum(_frames(file) for file in shown),
         rows=rows,
         columns=columns,
-        refusal="" if slices else _WORDS.get(type(errors[0]), "not CT"),
+        refusal="" if slices else sought.words.get(type(errors[0]), sought.other),
         uid=uid,
     )
     localizers = tuple(file for file, error in refusals if isinstance(error, LocalizerError))
