@@ -14,21 +14,21 @@ from osteoserve_client.reading import onto_source_slices
 from osteoserve_client.study import Study
 from osteoserve_client.writing.dicom_source import check_references, dicom_source
 from osteoserve_client.writing.nifti import write_label_map
+from osteoserve_client.writing.output_names import (
+    LABEL_MAP,
+    OUTPUT_NAMES,
+    OWNED_NAMES,
+    PREVIEW,
+    REPORT,
+    SEGMENTATION_OBJECT,
+    VOLUMES,
+)
 from osteoserve_client.writing.preview import write_preview
 from osteoserve_client.writing.report import report_document, write_report
 from osteoserve_client.writing.segmentation_object import write_segmentation_object
 from osteoserve_client.writing.transaction import all_or_nothing
 from osteoserve_client.writing.volumes_table import write_volumes
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-
-LABEL_MAP = "skeleton.nii.gz"
-SEGMENTATION_OBJECT = "skeleton.seg.dcm"
-REPORT = "report.json"
-VOLUMES = "volumes.csv"
-PREVIEW = "preview.png"
-
-#: Every file that a run may leave, in the order in which they are reported.
-OUTPUT_NAMES = (LABEL_MAP, SEGMENTATION_OBJECT, REPORT, VOLUMES, PREVIEW)
 
 Writers = dict[str, Callable[[Path], None]]
 
@@ -66,7 +66,7 @@ def write_outputs(
     check_agreement(study, labels, report)
     created = created or datetime.now(UTC)
     writers = _writers(study, labels, report, created)
-    with all_or_nothing(out, owned=OUTPUT_NAMES) as transaction:
+    with all_or_nothing(out, owned=OWNED_NAMES) as transaction:
         for name, writer in writers.items():
             transaction.write(name, writer)
     return tuple(out / name for name in writers)

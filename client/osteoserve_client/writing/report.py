@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,19 +38,49 @@ def report_document(
         outputs: Names of the files of this run.
         warnings: Of writing, one line each.
     """
+    return envelope(
+        report,
+        {
+            "input": _input(study, report),
+            "preprocessing": _preprocessing(report.preprocessing),
+            "labels": [_label(measure) for measure in report.labels],
+        },
+        created=created,
+        outputs=outputs,
+        warnings={
+            "input": study.warnings,
+            "service": report.preprocessing.warnings,
+            "output": warnings,
+        },
+    )
+
+
+def envelope(
+    report: pb.SegmentReport | pb.ScintigramReport,
+    content: Mapping[str, Json],
+    *,
+    created: datetime,
+    outputs: Sequence[str],
+    warnings: Mapping[str, Iterable[str]],
+) -> dict[str, Json]:
+    """What every report says, about ``content``.
+
+    Args:
+        report: The service's.
+        content: What this kind of report says, by key.
+        created: When the outputs were written.
+        outputs: Names of the files of this run.
+        warnings: One line each, by the stage that they come from.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "created": created.astimezone(UTC).isoformat(timespec="seconds"),
         "notice": "Automatic result. Not a medical device.",
         "model": _model(report.model),
-        "input": _input(study, report),
-        "preprocessing": _preprocessing(report.preprocessing),
-        "labels": [_label(measure) for measure in report.labels],
+        **content,
         "stages": [{"stage": each.stage, "seconds": each.seconds} for each in report.stages],
         "warnings": [
-            *_from("input", study.warnings),
-            *_from("service", report.preprocessing.warnings),
-            *_from("output", warnings),
+            {"from": stage, "text": text} for stage, texts in warnings.items() for text in texts
         ],
         "outputs": list(outputs),
         "software": {
@@ -70,10 +100,6 @@ def write_report(path: Path, document: dict[str, Json]) -> None:
     """
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _from(stage: str, warnings: Iterable[str]) -> list[Json]:
-    return [{"from": stage, "text": text} for text in warnings]
 
 
 def _model(model: pb.Model) -> dict[str, Json]:
@@ -140,13 +166,14 @@ def _label(measure: pb.LabelMeasure) -> dict[str, Json]:
         "name": measure.name,
         "voxels": measure.voxels,
         "volume_ml": measure.millilitres,
-        "mean_hu": _optional(measure, "mean_hu"),
-        "sd_hu": _optional(measure, "sd_hu"),
-        "first_slice": _optional(measure, "first_slice"),
-        "last_slice": _optional(measure, "last_slice"),
+        "mean_hu": optional(measure, "mean_hu"),
+        "sd_hu": optional(measure, "sd_hu"),
+        "first_slice": optional(measure, "first_slice"),
+        "last_slice": optional(measure, "last_slice"),
     }
 
 
-def _optional(message: Message, field: str) -> Json:
+def optional(message: Message, field: str) -> Json:
+    """A field's value; None where it is unset."""
     value: Json = getattr(message, field) if message.HasField(field) else None
     return value

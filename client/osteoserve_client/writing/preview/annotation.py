@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from math import ceil
 from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
@@ -11,15 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from osteoserve_client.writing.colours import Colour
 
 WHITE: Colour = (240, 240, 240)
+BLACK: Colour = (0, 0, 0)
 MUTED: Colour = (165, 168, 172)
 AMBER: Colour = (255, 190, 60)
 LEVEL: Colour = (120, 220, 255)
 
 #: Lengths that a scale bar may have, mm.
 BARS = (200, 100, 50, 20, 10, 5, 2, 1)
-
-#: A panel this low has no room above its scale bar, pixels.
-FLAT = 170
 
 #: A panel this low has no room above its scale bar, pixels.
 FLAT = 170
@@ -49,9 +48,10 @@ def write(
     *,
     size: int = 17,
     colour: Colour = WHITE,
+    rim: Colour = BLACK,
     anchor: Anchor = "la",
 ) -> None:
-    """Write text with a dark rim, legible on bone as well as on air."""
+    """Write text with a rim, by default a dark one: legible on bone as well as on air."""
     ImageDraw.Draw(picture).text(
         place,
         printable(text),
@@ -59,15 +59,20 @@ def write(
         fill=colour,
         anchor=anchor,
         stroke_width=2,
-        stroke_fill=(0, 0, 0),
+        stroke_fill=rim,
     )
+
+
+def text_width(text: str, *, size: int = 17) -> int:
+    """Width of ``text`` as it is written, pixels."""
+    return ceil(font(size).getlength(printable(text)))
 
 
 def shortened(text: str, width: int, *, size: int = 17) -> str:
     """``text``, cut with an ellipsis where it is wider than ``width`` pixels."""
-    if font(size).getlength(printable(text)) <= width:
+    if text_width(text, size=size) <= width:
         return text
-    while text and font(size).getlength(printable(text) + "...") > width:
+    while text and text_width(text + "...", size=size) > width:
         text = text[:-1]
     return text + "..."
 
@@ -89,17 +94,24 @@ def bar_length(width_mm: float) -> int:
     return next((mm for mm in BARS if mm <= width_mm / 4), BARS[-1])
 
 
-def scale_bar(picture: Image.Image, pixels_per_mm: float, length: int) -> None:
+def scale_bar(
+    picture: Image.Image,
+    pixels_per_mm: float,
+    length: int,
+    *,
+    colour: Colour = WHITE,
+    rim: Colour = BLACK,
+) -> None:
     """Draw a bar of ``length`` mm in the lower left corner, and say how long it is."""
     # In a flat panel the letter at the left edge stands where the bar would.
     x = 12 if picture.height > FLAT else 48
     y, end = picture.height - 14, x + round(length * pixels_per_mm)
     draw = ImageDraw.Draw(picture)
-    for colour, thick in (((0, 0, 0), 5), (WHITE, 2)):
-        draw.line((x, y, end, y), fill=colour, width=thick)
-        draw.line((x, y - 5, x, y + 5), fill=colour, width=thick)
-        draw.line((end, y - 5, end, y + 5), fill=colour, width=thick)
-    write(picture, (x, y - 8), f"{length} mm", size=15, anchor="ld")
+    for ink, thick in ((rim, 5), (colour, 2)):
+        draw.line((x, y, end, y), fill=ink, width=thick)
+        draw.line((x, y - 5, x, y + 5), fill=ink, width=thick)
+        draw.line((end, y - 5, end, y + 5), fill=ink, width=thick)
+    write(picture, (x, y - 8), f"{length} mm", size=15, colour=colour, rim=rim, anchor="ld")
 
 
 def level_lines(picture: Image.Image, levels: dict[str, float]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from osteoserve_client.writing.colours import Colour
-from osteoserve_client.writing.preview.annotation import AMBER, MUTED, shortened, write
+from osteoserve_client.writing.preview.annotation import AMBER, MUTED, shortened, text_width, write
 from osteoserve_client.writing.preview.display import DisplayVolume
 from osteoserve_client.writing.preview.grey import PROJECTION_WINDOW, SLICE_WINDOW
-from osteoserve_client.writing.preview.layout import LEGEND, MARGIN, WIDTH, worth_projecting
+from osteoserve_client.writing.preview.layout import LEGEND, MARGIN, worth_projecting
 from osteoserve_preprocessing.geometry import Geometry
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
@@ -34,24 +34,32 @@ class Legend:
     Args:
         labels: Name, amount and colour of every label that is listed.
         lines: What stands below.
+        heading: What stands above: of the names, and of the amounts.
     """
 
     labels: tuple[tuple[str, str, Colour], ...]
     lines: tuple[Line, ...]
+    heading: tuple[str, str] | None = None
 
     @property
     def height(self) -> int:
         """How much room it takes, pixels."""
-        return LABEL_LINE * len(self.labels) + BREAK + TEXT_LINE * len(self.lines)
+        rows = len(self.labels) + (self.heading is not None)
+        return LABEL_LINE * rows + BREAK + TEXT_LINE * len(self.lines)
 
     def onto(self, picture: Image.Image, corner: tuple[int, int]) -> None:
         """Write it, its upper left corner at ``corner``."""
         left, top = corner
         draw = ImageDraw.Draw(picture)
+        if self.heading is not None:
+            title, amounts = self.heading
+            write(picture, (left, top), title, size=19)
+            write(picture, (left + LEGEND, top + 3), amounts, size=15, colour=MUTED, anchor="ra")
+            top += LABEL_LINE
         for name, amount, colour in self.labels:
             draw.rectangle((left, top + 2, left + 18, top + 20), fill=colour)
             write(picture, (left + LEGEND, top), amount, size=19, anchor="ra")
-            name = shortened(name, LEGEND - 150, size=19)
+            name = shortened(name, LEGEND - 45 - text_width(amount, size=19), size=19)
             write(picture, (left + 30, top), name, size=19)
             top += LABEL_LINE
         top += BREAK
@@ -63,9 +71,11 @@ class Legend:
 def write_header(picture: Image.Image, model: pb.Model) -> None:
     """Which model answered, and that it is no medical device."""
     title = ", ".join(filter(None, (f"{model.name} {model.version}", model.precision)))
-    write(picture, (MARGIN, MARGIN), shortened(title, WIDTH // 2, size=26), size=26)
     notice = "Automatic segmentation. Not a medical device."
-    write(picture, (WIDTH - MARGIN, MARGIN + 6), notice, size=19, colour=AMBER, anchor="ra")
+    room = picture.width - 2 * MARGIN - text_width(notice, size=19) - 30
+    write(picture, (MARGIN, MARGIN), shortened(title, room, size=26), size=26)
+    place = (picture.width - MARGIN, MARGIN + 6)
+    write(picture, place, notice, size=19, colour=AMBER, anchor="ra")
 
 
 def legend(
