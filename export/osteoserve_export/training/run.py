@@ -15,12 +15,13 @@ from osteoserve_export.checkpoints import load_network, save_checkpoint
 from osteoserve_export.errors import RecipeError
 from osteoserve_export.graphs.segmentation import SegmentationGraph
 from osteoserve_export.training.classes import class_target
-from osteoserve_export.training.evaluation import Confusion, compare, segment
+from osteoserve_export.training.evaluation import compare, segment
 from osteoserve_export.training.loop import Progress, train
 from osteoserve_export.training.network import new_network
 from osteoserve_export.training.pairs import find_pairs
 from osteoserve_export.training.recipe import Recipe, TrainingOptions, read_recipe
 from osteoserve_export.training.sampling import CropSource
+from osteoserve_preprocessing.metrics import Confusion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 
 from osteoserve_export.graphs.detection import DetectionGraph
-from osteoserve_export.training.evaluation import Confusion
 from osteoserve_export.training.scintigraphy.pairs import REGIONS, VIEWS, ScintigraphyPair
 from osteoserve_preprocessing.core.mask_paste import paste_masks
 from osteoserve_preprocessing.core.scintigram import ComposedViews, compose_views
 from osteoserve_preprocessing.inference.detections import OUTPUTS, Detections, unpack_detections
+from osteoserve_preprocessing.metrics import Confusion
 
 #: A detection of a lower score is no region.
 LEAST_SCORE: Final = 0.5
