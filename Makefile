@@ -13,11 +13,13 @@ LARGE_MODELS := resnet_unet_pelvis
 
 .PHONY: demo models test test-quick bench lint format stubs serve doctor clean
 
-demo: .venv/.demo ## A study in, its skeleton out: a phantom, or STUDY=<folder or file>
+demo: .venv/.demo ## A CT study and a bone scan in, skeleton and regions out: phantoms, or STUDY=<folder or file>
 ifeq ($(strip $(STUDY)),)
-	@rm -rf $(OUT)/phantom
+	@rm -rf $(OUT)/phantom $(OUT)/phantom_scan
 	@$(BIN)/osteoserve phantom ct -o $(OUT)/phantom --slices $(SLICES) --labels
 	@$(BIN)/osteoserve segment $(OUT)/phantom/dicom -o $(OUT)/result
+	@$(BIN)/osteoserve phantom scintigraphy -o $(OUT)/phantom_scan --labels
+	@$(BIN)/osteoserve segment $(OUT)/phantom_scan/dicom -o $(OUT)/scan
 else
 	@$(BIN)/osteoserve segment "$(STUDY)" -o $(OUT)/result
 endif
