@@ -178,12 +178,17 @@ class SliceCanvas:
         self.paint(box, distance, value)
         self.bone[box] *= 1 - self.coverage(distance)
 
-    def paint_bone(self, box: Box, distance: Array, bone: Bone) -> None:
-        """Blend a bone into the inside of a surface, shell and marrow, and label it.
+    def under_skin(self, box: Box, distance: Array) -> Array:
+        """The surface cut off below the skin, which no bone or cartilage reaches.
 
-        No bone reaches the skin, however thin the patient was drawn.
+        However thin the patient was drawn: the skeleton's width does not follow the outline's.
         """
-        distance = np.maximum(distance, self.outline[box] + np.float32(SKIN_MM))
+        cut: Array = np.maximum(distance, self.outline[box] + np.float32(SKIN_MM))
+        return cut
+
+    def paint_bone(self, box: Box, distance: Array, bone: Bone) -> None:
+        """Blend a bone into the inside of a surface, shell and marrow, and label it."""
+        distance = self.under_skin(box, distance)
         outer = self.coverage(distance)
         uneven = np.clip(1 + np.float32(0.22) * self.strands[box], 0.5, 1.6)
         inner = self.coverage(distance + np.float32(bone.cortex_mm) * uneven)

@@ -16,6 +16,9 @@ CURVE = Profile(
      (1440, 24), (1500, 8), (1560, 6), (1600, 8)]
 )  # fmt: skip
 
+#: Below this the trabeculae no longer bear the discs' pressure.
+WEAK_MARROW_HU = 110.0
+
 
 @dataclass(frozen=True)
 class Vertebra:
@@ -70,7 +73,7 @@ class Spine:
         self._arch = Bone(1.6, 0.75 * parameters.cortex_hu, parameters.marrow_hu + 90, 25.0)
         self._swing = parameters.scoliosis_mm
         self._phase = float(rng.uniform(0, 2 * np.pi))
-        self._disc_hu = float(rng.uniform(70, 105))
+        self._disc_hu = float(rng.uniform(70, 150))
         self.levels = levels()
         # Spurs bridge the worn discs of the old: a ring of compact bone round what is none.
         worn = rng.random() < 0.5
@@ -78,6 +81,9 @@ class Spine:
         self._spurs = rng.uniform(0, 1, len(self.levels)) < (0.6 if worn else 0.0)
         self._spur_side = rng.uniform(-np.pi, np.pi, len(self.levels))
         self._arches = [self._build_arch(v) for v in self.levels]
+        # Weak bone sinks in under the discs.
+        weak = 1.0 if parameters.marrow_hu < WEAK_MARROW_HU else 0.0
+        self._dish_mm = rng.uniform(0.6, 2.4) + rng.uniform(0, 0.9 + weak, len(self.levels))
 
     def middle(self, z: float) -> tuple[float, float]:
         """(x, y) of the middle of the column at height z."""
@@ -99,10 +105,12 @@ class Spine:
             box = canvas.box(cx - 32, cx + 32, cy - 26, cy + 26)
             if box is None:
                 continue
-            section, along = self._body(canvas, box, v, cx, cy)
+            section, along, centre = self._body(canvas, box, v, cx, cy)
             canvas.paint(box, np.maximum(section + 1, along - 6), self._disc_hu)
-            # Osteophytes and compact end plates: the rim is wider and denser than the waist.
-            canvas.paint_bone(box, np.maximum(section, along), self._bone)
+            # Osteophytes and compact end plates: the rim is wider and denser than the waist. The
+            # plates are dishes, so that a slice through a disc shows it in a ring of bone.
+            dish = np.float32(min(self._dish_mm[number], 0.3 * (v.top - v.bottom))) * centre
+            canvas.paint_bone(box, np.maximum(section, along + dish), self._bone)
             if self._spurs[number]:
                 self._paint_spur(canvas, box, number, (cx, cy), (section, along))
 
@@ -128,8 +136,11 @@ class Spine:
 
     def _body(
         self, canvas: SliceCanvas, box: Box, v: Vertebra, cx: float, cy: float
-    ) -> tuple[Array, Array]:
-        """Distances to the side and to the end plates; the end plates follow the curve."""
+    ) -> tuple[Array, Array, Array]:
+        """Distances to the side and to the flat end plates, which follow the curve.
+
+        The third array is how central a place is: 1 in the middle of the body, 0 at its rim.
+        """
         slope = (CURVE(v.middle + 15)[0] - CURVE(v.middle - 15)[0]) / 30
         x, y = canvas.x[box] - np.float32(cx), canvas.y[box] - np.float32(cy)
         height = np.float32(canvas.z - v.middle) - np.float32(slope) * y
@@ -142,7 +153,8 @@ class Spine:
         a, b = v.half_width, v.half_depth
         section = ellipse(x / rim, (y + hollow) / rim, a, b)
         flat = y - np.float32(0.82 * b)
-        return np.maximum(section, flat), along
+        radius = np.square(x / np.float32(0.85 * a)) + np.square(y / np.float32(0.85 * b))
+        return np.maximum(section, flat), along, np.clip(1 - radius, 0, 1)
 
     def _build_arch(self, v: Vertebra) -> Capsules:
         cx, cy = self.middle(v.middle)

@@ -103,7 +103,7 @@ class Thorax:
         for number in range(1, 11):
             x, y, z, _ = rib_path(number)[-1]
             for side in (1.0, -1.0):
-                length, radius = rng.uniform(4, 22), rng.uniform(1.5, 4.2)
+                length, radius = rng.uniform(4, 40), rng.uniform(1.5, 4.8)
                 end = (side * (x - 0.75 * length), y - 0.35 * length, z - 0.3 * length)
                 rods.append([side * x, y, z, radius, *end, 0.6 * radius])
         return rods
@@ -171,6 +171,7 @@ class Thorax:
         self._paint_sternum(canvas)
 
     def _paint_cartilage(self, canvas: SliceCanvas, box: Box, distance: Array) -> None:
+        distance = canvas.under_skin(box, distance)
         flecks = np.clip(canvas.strands[box] - 0.6, 0, 1) * self._calcified
         canvas.paint(box, distance, self._cartilage_hu + flecks)
         if not self._chalk_hu:
@@ -182,7 +183,7 @@ class Thorax:
         self._chalk.unite(canvas, field)
         taken = field.take()
         if taken is not None:
-            canvas.paint(*taken, self._chalk_hu)
+            canvas.paint(taken[0], canvas.under_skin(*taken), self._chalk_hu)
 
     def _paint_sternum(self, canvas: SliceCanvas) -> None:
         z = canvas.z
