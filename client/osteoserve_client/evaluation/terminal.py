@@ -36,7 +36,7 @@ def show(evaluation: Evaluation) -> None:
     if not console.is_terminal or console.width < _WIDTH:
         console = Console(highlight=False, width=_WIDTH)
     studies = len(evaluation.studies)
-    title = f"{studies} {'study' if studies == 1 else 'studies'}, voxels pooled"
+    title = f"{studies} {'study' if studies == 1 else 'studies'}, pooled"
     console.print(_table(title, ("Label", *_COLUMNS.values()), _pooled(evaluation)))
     console.print(
         "*: mean of mask and background (Milara 2024, equations 4 and 7). -: undefined (0/0), left "
