@@ -18,7 +18,6 @@ import numpy.typing as npt
 from osteoserve_preprocessing.core.region_maps import (
     Finding,
     RegionFinding,
-    expected_regions,
     map_regions,
     measure_regions,
     region_findings,
@@ -30,9 +29,10 @@ from osteoserve_preprocessing.core.scintigram import (
     check_view_shape,
     compose_views,
 )
-from osteoserve_preprocessing.errors import OptionError, ScintigramError
+from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.inference import DetectionContract, ModelContract
 from osteoserve_preprocessing.inference.detections import Detections
+from osteoserve_preprocessing.server.doubts import doubts_about
 from osteoserve_preprocessing.server.exchange import (
     Progress,
     Received,
@@ -106,16 +106,17 @@ class ScintigramPipeline:
         counts, resources = received.voxels, self._resources
         await tell(Progress(Stage.PREPROCESSING, 0, len(counts)))
         deadline = monotonic() + resources.limits.inference_s
-        best, warnings = await self._best(request, counts, contract, deadline, tell)
+        best, retried = await self._best(request, counts, contract, deadline, tell)
         watch.lap("inference")
-        doubts = _doubts(request, contract, best)
-        if doubts and not request.views_confirmed:
-            raise ScintigramError(doubts[0])
         regions = best.found.regions
         maps = await resources.compute(
             partial(map_regions, regions, request.views, request.image_shape)
         )
         watch.lap("assemble")
+        doubts = await resources.compute(
+            partial(doubts_about, request, contract, counts, maps, best.findings)
+        )
+        watch.lap("check")
         measures = await resources.compute(
             partial(measure_regions, maps, counts, len(regions), request.pixel_spacing_mm)
         )
@@ -131,7 +132,7 @@ class ScintigramPipeline:
             measures=measures,
             maps=maps,
             findings=best.findings,
-            warnings=(*doubts, *warnings, *best.found.warnings),
+            warnings=(*doubts, *retried, *best.found.warnings),
             stages=watch.times(),
             input_sha256=received.sha256,
             service_version=resources.version,
@@ -211,7 +212,7 @@ def _attempted(
     composed: ComposedViews,
     detections: Detections,
 ) -> Attempt:
-    names = _names(contract)
+    names = {label.value: label.name for label in contract.labels}
     found = find_regions(
         boxes=detections.boxes,
         labels=detections.labels,
@@ -225,29 +226,6 @@ def _attempted(
     )
     findings = region_findings(found.regions, request.views, names)
     return Attempt(brightness, composed, found, findings)
-
-
-def _doubts(
-    request: ScintigramRequest, contract: DetectionContract, attempt: Attempt
-) -> tuple[str, ...]:
-    """What speaks against the scan being what the request says, one line each."""
-    names = _names(contract)
-    doubts = []
-    for view in request.views:
-        expected = expected_regions(view, names)
-        missing = sum(
-            each.finding is Finding.MISSING and each.view == view for each in attempt.findings
-        )
-        if missing > expected / 2:
-            doubts.append(
-                f"{missing} of {expected} regions that every patient has are missing in the {view} "
-                "view: it shows no whole body with the head up, or its counts are too few"
-            )
-    return tuple(doubts)
-
-
-def _names(contract: DetectionContract) -> dict[int, str]:
-    return {label.value: label.name for label in contract.labels}
 
 
 def _retried(attempts: list[Attempt], best: Attempt) -> tuple[str, ...]:

@@ -142,7 +142,8 @@ def test_a_missing_humerus_is_reported_and_tried_again(
     (finding,) = report.findings
     assert finding.kind == pb.RegionFinding.KIND_MISSING
     assert (finding.view, finding.side) == (pb.VIEW_ANTERIOR, pb.SIDE_RIGHT)
-    assert "with brightness 1 regions were missing (1), with 2.5 (" in report.warnings[0]
+    said = "with brightness 1 regions were missing (1), with 2.5 ("
+    assert any(said in warning for warning in report.warnings)
     _, _, once = client.segment_scintigram(
         scan(anterior=counts), model=MODEL, options=scintigraphy_options(retry_brightness=0)
     )
@@ -158,11 +159,12 @@ def test_what_is_no_patient_with_the_head_up_is_refused(
         "upside down": lambda: phantom.counts["anterior"][::-1],
         "noise": lambda: np.random.default_rng(1).poisson(4, (1024, 256)).astype(np.uint16),
     }[turned]()
-    with pytest.raises(ServiceError, match="regions that every patient has are missing"):
+    words = "every patient has are missing" if turned == "noise" else "upside down"
+    with pytest.raises(ServiceError, match=words):
         client.segment_scintigram(scan(anterior=counts), model=MODEL)
     confirmed = scintigraphy_options(views_confirmed=True)
     _, _, report = client.segment_scintigram(scan(anterior=counts), model=MODEL, options=confirmed)
-    assert "are missing in the anterior view" in report.warnings[0]
+    assert any(words in warning for warning in report.warnings)
 
 
 @pytest.mark.parametrize(
