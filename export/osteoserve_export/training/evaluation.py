@@ -77,7 +77,7 @@ def segment(
         nominal_mm=PIXEL_SPACING_MM,
         range_mm=PIXEL_SPACING_RANGE_MM,
         size_multiple=size_multiple,
-    )
+    ).around(prepared.slices)
     slices = sampling.forward(prepared.slices)
     parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
     return sampling.backward(np.concatenate(parts), classes)

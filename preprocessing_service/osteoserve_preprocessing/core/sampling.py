@@ -6,7 +6,7 @@ others are resampled, and their labels come back by majority over the area of ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,8 +22,15 @@ SQUARE_TOLERANCE = 0.01
 #: must be sampled alike. Over 1,000 pixels that is 5 micrometres at most.
 SPACING_DECIMALS = 5
 SMALLEST_MM = 1e-5
+#: Pixels of air that are kept around a body. On two real studies (chest and abdomen, 10 slices of
+#: each) labels then agree with those of uncut slices at Dice 0.99994, with 16 pixels at 0.9996,
+#: with 64 at 0.99999; the matrix shrinks to 0.66 of its area, with 64 to 0.8.
+MARGIN = 32
 #: Sums of weights are exact to about 1e-15; what differs by less than this is equal.
 TIE = 1e-9
+
+
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,15 @@ class InPlaneSampling:
         network_mm: (y, x) of the network's pixels, mm; equal to ``spacing_mm`` where nothing is
             resampled.
         size_multiple: Height and width of the matrix are multiples of this.
+        part: (first, end) row and (first, end) column of the whole matrix that the network sees,
+            in multiples of ``size_multiple``; None for all of it. What lies outside is background.
     """
 
     shape: tuple[int, int]
     spacing_mm: tuple[float, float]
     network_mm: tuple[float, float]
     size_multiple: int
+    part: tuple[Range, Range] | None = None
 
     @property
     def resamples(self) -> bool:
@@ -63,8 +73,45 @@ class InPlaneSampling:
     @property
     def matrix(self) -> tuple[int, int]:
         """(H, W) that the network sees."""
-        height, width = (-(-n // self.size_multiple) * self.size_multiple for n in self.covered)
-        return height, width
+        (top, bottom), (left, right) = self.part or self._whole
+        return bottom - top, right - left
+
+    @property
+    def _whole(self) -> tuple[Range, Range]:
+        rows, columns = (-(-n // self.size_multiple) * self.size_multiple for n in self.covered)
+        return (0, rows), (0, columns)
+
+    @property
+    def _seen(self) -> tuple[slice, slice]:
+        """Rows and columns of what is covered that the network sees."""
+        rows, columns = (
+            slice(first, min(end, size))
+            for (first, end), size in zip(self.part or self._whole, self.covered, strict=True)
+        )
+        return rows, columns
+
+    def around(self, slices: npt.NDArray[np.uint8]) -> InPlaneSampling:
+        """The same sampling of no more than what lies around the body.
+
+        Air is 0, as is what a network pads its images with, so cutting it away changes next to
+        nothing; `MARGIN` says how much. One part holds for all slices of a volume: what a slice is
+        cut to must not depend on which slices share a request with it.
+
+        Args:
+            slices: (N, Y, X) uint8, all of the volume.
+        """
+        highest = slices.max(axis=0, initial=0)
+        if not highest.any():
+            return self
+        part = []
+        for axis, (_, size) in enumerate(self._whole):
+            filled = np.flatnonzero(highest.any(axis=1 - axis))
+            scale = self.spacing_mm[axis] / self.network_mm[axis]
+            first = int(filled[0] * scale) - MARGIN
+            end = int(np.ceil((filled[-1] + 1) * scale)) + MARGIN
+            step = self.size_multiple
+            part.append((max(0, first // step * step), min(size, -(-end // step) * step)))
+        return replace(self, part=(part[0], part[1]))
 
     def forward(self, slices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Bring slices to the network's matrix.
@@ -73,19 +120,20 @@ class InPlaneSampling:
             slices: (N, Y, X) uint8, grey values.
 
         Returns:
-            (N, H, W) uint8; interpolated linearly where pixels get smaller, averaged over their
-            area where they get larger, rounded half up; 0 below and to the right of the study.
+            (N, H, W) uint8, the part of the matrix; interpolated linearly where pixels get
+            smaller, averaged over their area where they get larger, rounded half up; 0 below and to
+            the right of the study.
         """
         self._check(slices, self.shape)
-        rows, columns = self.covered
+        rows, columns = self._seen
         out = np.zeros((len(slices), *self.matrix), dtype=np.uint8)
+        inside = out[:, : rows.stop - rows.start, : columns.stop - columns.start]
         if not self.resamples:
-            out[:, :rows, :columns] = slices
+            inside[:] = slices[:, rows, columns]
             return out
-        down, across = self._to_network
+        down, across = self._to_network[0][rows], self._to_network[1][columns]
         for n, slice_ in enumerate(slices):
-            grey = _separable(down, across, slice_.astype(np.float64))
-            out[n, :rows, :columns] = np.floor(grey + 0.5 + TIE)
+            inside[n] = np.floor(_separable(down, across, slice_.astype(np.float64)) + 0.5 + TIE)
         return out
 
     def backward(self, labels: npt.NDArray[np.uint8], label_count: int) -> npt.NDArray[np.uint8]:
@@ -107,12 +155,16 @@ class InPlaneSampling:
         self._check(labels, self.matrix)
         if labels.size and int(labels.max()) > label_count:
             raise OptionError(f"label {int(labels.max())} in a map of {label_count} labels")
-        rows, columns = self.covered
+        rows, columns = self._seen
+        inside = labels[:, : rows.stop - rows.start, : columns.stop - columns.start]
+        out = np.zeros((len(labels), *self.shape), dtype=np.uint8)
         if not self.resamples:
-            return np.ascontiguousarray(labels[:, : self.shape[0], : self.shape[1]])
-        out = np.empty((len(labels), *self.shape), dtype=np.uint8)
-        for n, slice_ in enumerate(labels):
-            out[n] = self._majority(slice_[:rows, :columns])
+            out[:, rows, columns] = inside
+            return out
+        covered = np.zeros(self.covered, dtype=np.uint8)
+        for n, slice_ in enumerate(inside):
+            covered[rows, columns] = slice_
+            out[n] = self._majority(covered)
         return out
 
     def _majority(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -24,6 +24,9 @@ from osteoserve_preprocessing.server.threads import in_thread
 #: Slices of a slab: two of the session's requests, so that progress is told often.
 SLAB = 16
 
+#: Indices of slices.
+Slab = npt.NDArray[np.intp]
+
 #: Slabs under way at once: one on its way there, two in Triton, one on its way back.
 SLABS_IN_FLIGHT = 4
 
@@ -63,11 +66,11 @@ class Labelling:
         labels: npt.NDArray[np.uint8],
         tell: Tell,
     ) -> None:
-        """Label slices.
+        """Label slices; those without a voxel above the window's floor hold nothing.
 
         Args:
             slices: (N, Y, X) uint8, 0..255, canonical.
-            labels: (N, Y, X) uint8, filled in.
+            labels: (N, Y, X) uint8, 0; filled in.
             tell: Told how many slices are labelled, slab by slab.
 
         Raises:
@@ -75,25 +78,29 @@ class Labelling:
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """
-        total = len(slices)
-        slabs = iter([slice(first, min(first + SLAB, total)) for first in range(0, total, SLAB)])
-        under_way: deque[tuple[slice, asyncio.Task[None]]] = deque()
+        filled = np.flatnonzero(slices.any(axis=(1, 2)))
+        total, done = len(filled), 0
+        slabs = iter([filled[first : first + SLAB] for first in range(0, total, SLAB)])
+        under_way: deque[tuple[Slab, asyncio.Task[None]]] = deque()
         try:
             while True:
                 for slab in islice(slabs, SLABS_IN_FLIGHT - len(under_way)):
-                    work = self._label(slices[slab], labels[slab])
+                    work = self._label(slices, labels, slab)
                     under_way.append((slab, asyncio.create_task(work)))
                 if not under_way:
                     return
                 slab, task = under_way[0]
                 await task
                 under_way.popleft()
-                await tell(Progress(Stage.INFERENCE, slab.stop, total))
+                done += len(slab)
+                await tell(Progress(Stage.INFERENCE, done, total))
         finally:
             await _cancel([task for _, task in under_way])
 
-    async def _label(self, slices: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> None:
-        seen = await in_thread(self._executor, lambda: self._sampling.forward(slices))
+    async def _label(
+        self, slices: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], slab: Slab
+    ) -> None:
+        seen = await in_thread(self._executor, lambda: self._sampling.forward(slices[slab]))
         answered = await self._session.segment(
             self._contract,
             seen,
@@ -103,7 +110,7 @@ class Labelling:
         highest = self._contract.label_values[-1]
 
         def back() -> None:
-            labels[:] = self._sampling.backward(answered, highest)
+            labels[slab] = self._sampling.backward(answered, highest)
 
         await in_thread(self._executor, back)
 

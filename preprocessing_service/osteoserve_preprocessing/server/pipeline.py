@@ -163,10 +163,11 @@ class VolumePipeline:
         """(Z, Y, X) uint8 labels, canonical; background in the slices that were left out."""
         labels = np.zeros(result.geometry.shape, dtype=np.uint8)
         kept = slice(result.clip.start, result.clip.stop)
+        around = await self._resources.compute(partial(sampling.around, result.slices[kept]))
         labelling = Labelling(
             self._resources.session,
             contract,
-            sampling,
+            around,
             self._resources.executor,
             timeout_s=self._resources.limits.inference_s,
             note_success=partial(self._resources.note_success, contract.name),

@@ -153,3 +153,50 @@ def test_slices_of_another_shape_or_type_are_refused() -> None:
         s.forward(np.zeros((1, 4, 4), dtype=np.float32))
     with pytest.raises(OptionError, match="label 9"):
         s.backward(np.full((1, 16, 16), 9, dtype=np.uint8), 3)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[InPlaneSampling, np.ndarray]:
+    rows, columns = draw(st.integers(20, 260)), draw(st.integers(20, 260))
+    y, x = (draw(st.sampled_from([0.4, 0.8, 2.5])) for _ in range(2))
+    slices = np.zeros((2, rows, columns), dtype=np.uint8)
+    top, left = draw(st.integers(0, rows - 1)), draw(st.integers(0, columns - 1))
+    bottom, right = draw(st.integers(top, rows - 1)), draw(st.integers(left, columns - 1))
+    random = np.random.default_rng(rows * 1000 + columns)
+    body = slices[:, top : bottom + 1, left : right + 1]
+    body[:] = random.integers(1, 255, body.shape)
+    return sampling(rows, columns, y, x), slices
+
+
+@given(bodies())
+def test_the_part_around_a_body_is_cut_from_the_whole(
+    drawn: tuple[InPlaneSampling, np.ndarray],
+) -> None:
+    whole, slices = drawn
+    around = whole.around(slices)
+    assert around.part is not None
+    (top, bottom), (left, right) = around.part
+    assert all(edge % whole.size_multiple == 0 for edge in (top, bottom, left, right))
+    seen = whole.forward(slices)
+    assert np.array_equal(around.forward(slices), seen[:, top:bottom, left:right])
+    outside = seen.copy()
+    outside[:, top:bottom, left:right] = 0
+    assert not outside.any(), "nothing of the body is cut away"
+    labels = (seen > 120).astype(np.uint8)
+    assert np.array_equal(
+        around.backward(labels[:, top:bottom, left:right], 1), whole.backward(labels, 1)
+    )
+
+
+def test_no_body_has_no_part() -> None:
+    whole = sampling(64, 64, 1.0, 1.0)
+    assert whole.around(np.zeros((3, 64, 64), np.uint8)) is whole
+
+
+def test_the_part_is_that_of_all_slices_together() -> None:
+    whole = sampling(200, 300, 1.0, 1.0)
+    slices = np.zeros((2, 200, 300), np.uint8)
+    slices[0, 100:110, 60:70] = 9
+    slices[1, 120:130, 200:210] = 9
+    assert whole.around(slices).part == ((64, 176), (16, 256))
+    assert whole.around(slices[::-1]) == whole.around(slices)

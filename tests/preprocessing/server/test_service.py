@@ -152,6 +152,22 @@ def test_slices_of_another_pixel_spacing_come_back_on_their_own_grid(
     assert (np.repeat(np.repeat(inside, 3, axis=1), 3, axis=2) <= (labels > 0)).all()
 
 
+def test_air_around_the_patient_changes_nothing(client: ServiceClient, volume: Volume) -> None:
+    air = ((3, 4), (60, 90), (70, 33))
+    wide = Volume(
+        np.pad(volume.voxels, air, constant_values=-1000),
+        Geometry((19, 198, 167), volume.geometry.spacing),
+    )
+    plain, _ = client.segment(volume, model=MODEL)
+    labels, report = client.segment(wide, model=MODEL)
+    assert np.array_equal(labels, np.pad(plain, air))
+    assert labels.any()
+    empty = Volume(np.full_like(wide.voxels, -1000), wide.geometry)
+    nothing, _ = client.segment(empty, model=MODEL)
+    assert not nothing.any()
+    assert report.stages
+
+
 def test_normalisation_other_than_the_models_is_done_and_said(
     client: ServiceClient, volume: Volume
 ) -> None:
