@@ -14,8 +14,8 @@ from osteoserve_client.reading.scintigraphy.views import PlacedView
 from osteoserve_client.scintigram import PlanarView
 
 SIDES_ASSUMED = (
-    "the file states no orientation: the head was taken to be up, and sides to lie as the detector "
-    "sees them"
+    "the file states no orientation of each view: the head was taken to be up, and sides to lie as "
+    "the detector sees them"
 )
 FEET_UP = (
     "most counts lie in the lower half of the body: if its feet are up, sides are exchanged too"

@@ -49,7 +49,8 @@ def read_nuclear(
         placed = place_views([frame.stored for frame in frames], view)
         for file in files:
             check_words(file, frozenset(p.view for p in placed if frames[p.frame].file is file))
-        turns = [_turn(frames[each.frame], each, files, frames) for each in placed]
+        first = min(placed, key=lambda each: (each.frame, each.first_column))
+        turns = [_turn(frames[each.frame], each, first, files, frames) for each in placed]
         spacing, spacing_remarks = _spacing(files)
         views, pixel_remarks = _views(files, frames, placed, turns)
         warnings = [
@@ -74,24 +75,32 @@ def read_nuclear(
 def _turn(
     frame: NuclearFrame,
     placed: PlacedView,
+    first: PlacedView,
     files: Sequence[DicomFile],
     frames: Sequence[NuclearFrame],
 ) -> Turn | None:
     """What must be reversed of a frame; None where nothing is stated.
 
+    Columns of the two views run to different sides, so what is stated for both can hold for one of
+    them alone: the first that is stored. It says nothing of the other, and is taken where both
+    then lie as their detectors see them.
+
     Raises:
-        OrientationError: Statements contradict each other, or one is made for two views, whose
-            columns run to different sides.
+        OrientationError: Statements contradict each other, or one is made for two views, by which
+            the first would have to be turned.
     """
     name = frame.stored.name
     side_by_side = placed.columns < frame.stored.shape[1]
     detector, file = agreed(frame.by_detector, name), agreed(frame.by_file, name)
     if len(frames) > len(files) or side_by_side:
-        if (side_by_side and (detector or file)) or (file and not detector):
-            raise OrientationError(
-                f"{name}: one orientation is stated for two views, but their columns run to "
-                "different sides; remove it, or state one for each detector"
-            )
+        shared = detector or file if side_by_side else (None if detector else file)
+        if shared:
+            if turn_to(first.view, shared) != Turn():
+                raise OrientationError(
+                    f"{name}: one orientation is stated for two views, and not that of the first "
+                    "as its detector sees the patient; state one for each detector"
+                )
+            return None
         if file and detector and file.along_column != detector.along_column:
             raise OrientationError(f"{name}: stated orientations contradict each other")
         directions = detector

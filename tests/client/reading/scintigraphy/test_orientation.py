@@ -126,9 +126,23 @@ def test_what_no_flip_mends_is_refused(
     refuses_scan(written(edit, views=["anterior"]), errors.OrientationError, words)
 
 
-def test_one_statement_for_two_views_is_refused(written: Written, refuses_scan: Refuses) -> None:
-    """Rows of the two run to different sides, so it holds for one of them or a display's."""
-    folder = written(orientation("L", "F"))
+@pytest.mark.parametrize(("views", "row"), [(VIEWS, "L"), (VIEWS[::-1], "R")])
+def test_one_statement_for_two_views_is_that_of_the_first(
+    phantom, written: Written, views, row: str
+) -> None:
+    """Rows of the two run to different sides, so it can hold for one of them alone."""
+    scan = read_scintigram(written(orientation(row, "F"), views=views))
+
+    for view in scan.views:
+        assert np.array_equal(view.counts, phantom.counts[view.view])
+    assert scan.warnings == (SIDES_ASSUMED,)
+
+
+@pytest.mark.parametrize(("row", "column"), [("R", "F"), ("L", "H"), ("R", "H")])
+def test_one_statement_for_two_views_turns_neither(
+    written: Written, refuses_scan: Refuses, row: str, column: str
+) -> None:
+    folder = written(orientation(row, column))
 
     refuses_scan(folder, errors.OrientationError, "one orientation is stated for two views")
 
