@@ -4,6 +4,7 @@ PYTHON ?= python3
 OUT ?= demo-output
 SLICES ?= 120
 STUDY ?=
+OPTIONS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -13,7 +14,7 @@ LARGE_MODELS := resnet_unet_pelvis
 
 .PHONY: demo models test test-quick bench lint format stubs serve doctor clean
 
-demo: .venv/.demo ## A CT study and a bone scan in, skeleton and regions out: phantoms, or STUDY=<folder or file>
+demo: .venv/.demo ## Phantoms of both kinds in, masks out; or STUDY=<folder or file>, with OPTIONS=<of segment>
 ifeq ($(strip $(STUDY)),)
 	@rm -rf $(OUT)/phantom $(OUT)/phantom_scan
 	@$(BIN)/osteoserve phantom ct -o $(OUT)/phantom --slices $(SLICES) --labels
@@ -21,7 +22,7 @@ ifeq ($(strip $(STUDY)),)
 	@$(BIN)/osteoserve phantom scintigraphy -o $(OUT)/phantom_scan --labels
 	@$(BIN)/osteoserve segment $(OUT)/phantom_scan/dicom -o $(OUT)/scan
 else
-	@$(BIN)/osteoserve segment "$(STUDY)" -o $(OUT)/result
+	@$(BIN)/osteoserve segment "$(STUDY)" -o $(OUT)/result $(OPTIONS)
 endif
 
 models: $(LARGE_MODELS:%=model_repository/%/config.pbtxt) ## Export the models that git does not hold
