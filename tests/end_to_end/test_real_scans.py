@@ -41,6 +41,25 @@ def bone_mask(path: Path, geometry: Geometry, bones: list[int]) -> np.ndarray:
     return np.isin(SimpleITK.GetArrayFromImage(reference), bones)
 
 
+def on_cells(mask: np.ndarray, cells: tuple[int, int, int]) -> np.ndarray:
+    """Share of every cell of a coarser grid, whose first and last cells are centred on the mask's.
+
+    A coarse mask that was brought to a finer grid by its nearest neighbours has shares of 0 and 1.
+    """
+    share = mask.astype(np.float64)
+    for axis, (size, count) in enumerate(zip(mask.shape, cells, strict=True)):
+        cell = np.floor(np.arange(size) * (count - 1) / (size - 1) + 0.5).astype(int)
+        sums = np.zeros((count, *np.delete(share.shape, axis)))
+        np.add.at(sums, cell, np.moveaxis(share, axis, 0))
+        means = sums / np.bincount(cell)[:, None, None]
+        share = np.moveaxis(means, 0, axis)
+    return share
+
+
+def dice_of(first: np.ndarray, second: np.ndarray) -> float:
+    return float(2 * (first & second).sum() / (first.sum() + second.sum()))
+
+
 STUDIES = [
     (
         "ct_pelvis_3mm/example_ct.nii.gz",
@@ -75,7 +94,25 @@ def test_dice_and_stretcher(
     removed = client.preprocess(study.volume, model="unet_skeleton").stretcher_mask
     assert not (removed & truth).any(), "bone was taken for stretcher"
     found = labels == 1
-    dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
+    dice = dice_of(found, truth)
     assert dice >= least
     if dice < aim:
         pytest.xfail(f"Dice {dice:.3f}, {aim:.2f} is wanted: the model needs more training")
+
+
+def test_the_abdomen_on_the_cells_of_its_reference(
+    client: ServiceClient, shared_data: Path
+) -> None:
+    """The reference has cells of 3 mm; no mask of the images' own pixels can follow their steps."""
+    study = read_study(shared_data / "ct_abdomen_j2k/example_ct_dicom")
+    geometry = study.volume.geometry
+    truth = bone_mask(shared_data / "ct_abdomen_j2k/example_seg_dicom.nii.gz", geometry, BONES)
+    sizes = zip(geometry.shape, geometry.spacing, strict=True)
+    z, y, x = (round(size * mm / 3.0) for size, mm in sizes)
+    reference = on_cells(truth, (z, y, x))
+    assert set(np.unique(reference)) == {0.0, 1.0}, "the reference has other cells"
+    labels, _ = client.segment(study.volume, model="unet_skeleton")
+    dice = dice_of(on_cells(labels == 1, (z, y, x)) > 0.5, reference > 0.5)
+    assert dice >= 0.89
+    if dice < 0.90:
+        pytest.xfail(f"Dice {dice:.3f}, 0.90 is wanted: the model needs more training")
