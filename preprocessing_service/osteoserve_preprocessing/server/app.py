@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -30,8 +31,13 @@ from osteoserve_preprocessing.server.health import (
 from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.pipeline import VolumePipeline
+from osteoserve_preprocessing.server.records import Keep
 from osteoserve_preprocessing.server.resources import Resources
 from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
+from osteoserve_preprocessing.server.security.audit import AuditLog
+from osteoserve_preprocessing.server.security.guard import TokenGuard
+from osteoserve_preprocessing.server.security.tls import TlsFiles, server_credentials
+from osteoserve_preprocessing.server.security.tokens import TokenFile
 from osteoserve_preprocessing.server.service import PreprocessingService
 from osteoserve_preprocessing.server.settings import Settings, packaged_repository
 from osteoserve_preprocessing.triton import EmbeddedTriton
@@ -81,12 +87,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     """A service that runs until the context ends, and then drains.
 
     Raises:
-        OptionError: The port is taken.
+        OptionError: The port is taken, or a file of TLS, tokens or audit log is not sound.
         TritonStartError: The embedded Triton could not be started.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    address = _bind(server, settings)
     async with AsyncExitStack() as stack:
+        keep = stack.enter_context(_audit_log(settings.audit_log))
+        server = grpc.aio.server(interceptors=_guards(settings, keep), options=SERVER_OPTIONS)
+        address = _bind(server, settings)
         triton = await stack.enter_async_context(_triton(settings))
         session = await stack.enter_async_context(TritonSession(triton))
         executor = ThreadPoolExecutor(2 * settings.limits.resident_volumes, "compute")
@@ -104,7 +111,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             note_success=monitor.note_success,
         )
         service = PreprocessingService(
-            Calls(admission, settings.limits),
+            Calls(admission, settings.limits, models, keep),
             VolumePipeline(resources),
             ScintigramPipeline(resources),
             models,
@@ -125,11 +132,36 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
 def _bind(server: Any, settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    credentials = _credentials(settings)
     try:
-        port = server.add_insecure_port(f"{host}:{settings.port}")
+        if credentials is None:
+            port = server.add_insecure_port(f"{host}:{settings.port}")
+        else:
+            port = server.add_secure_port(f"{host}:{settings.port}", credentials)
     except RuntimeError as error:
         raise OptionError(f"port {settings.port} on {settings.host} is taken") from error
     return f"{host}:{port}"
+
+
+def _credentials(settings: Settings) -> Any:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return server_credentials(
+        TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    )
+
+
+def _guards(settings: Settings, keep: Keep) -> tuple[TokenGuard, ...]:
+    return () if settings.tokens is None else (TokenGuard(TokenFile(settings.tokens), keep),)
+
+
+@contextmanager
+def _audit_log(path: Path | None) -> Iterator[Keep]:
+    if path is None:
+        yield lambda _: None
+        return
+    with AuditLog(path) as log:
+        yield log.keep
 
 
 @asynccontextmanager

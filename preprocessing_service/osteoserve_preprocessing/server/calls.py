@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar
 
 import grpc
 
 from osteoserve_preprocessing.errors import StreamTimeoutError
+from osteoserve_preprocessing.inference import ModelContract
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.exchange import Progress, Request
 from osteoserve_preprocessing.server.limits import Limits
+from osteoserve_preprocessing.server.models import Models
+from osteoserve_preprocessing.server.records import CallRecord, Keep, utc_now
+from osteoserve_preprocessing.server.security.callers import caller
 from osteoserve_preprocessing.server.stages import StageTime
 from osteoserve_preprocessing.server.status import refusal
 from osteoserve_preprocessing.server.upload import StreamUpload
@@ -26,7 +30,31 @@ Asked = TypeVar("Asked", bound=Request)
 logger = logging.getLogger("osteoserve.calls")
 
 
-class StreamCall:
+class Subject:
+    """What a call is about, as far as it has come.
+
+    Args:
+        model: Name of the model that was asked for; whatever a caller sends.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        self.model, self.shape = model, ""
+        self.contract: ModelContract | None = None
+        self.stages: tuple[StageTime, ...] = ()
+
+    @property
+    def input_sha256(self) -> str:
+        """Digest of what was received; empty where nothing was, or not all of it."""
+        return ""
+
+    def __str__(self) -> str:
+        """What the log says of the call."""
+        model = repr(self.model[:64]) if self.model else "-"
+        stages = "".join(f" {time.stage}={time.seconds:.3f}" for time in self.stages)
+        return f"model={model} shape={self.shape or '-'}{stages}"
+
+
+class StreamCall(Subject):
     """One call with a volume.
 
     Args:
@@ -38,25 +66,25 @@ class StreamCall:
     def __init__(
         self, context: Any, limits: Limits, progress_response: Callable[[Progress], Any]
     ) -> None:
+        super().__init__()
         self._context = context
         self._limits = limits
         self._progress_response = progress_response
         self.upload = StreamUpload(self._read, limits)
-        self._model, self._shape, self._stages = "-", "-", ""
 
     def about(self, request: Asked) -> Asked:
         """Remember, for the log, what the call is about."""
-        self._model = repr(request.model[:64])
-        self._shape = "x".join(map(str, request.shape))
+        self.model, self.shape = request.model, "x".join(map(str, request.shape))
         return request
 
-    def took(self, stages: Iterable[StageTime]) -> None:
-        """Remember, for the log, how long each stage took."""
-        self._stages = "".join(f" {time.stage}={time.seconds:.3f}" for time in stages)
+    def answered(self, contract: ModelContract, stages: tuple[StageTime, ...]) -> None:
+        """Remember, for the log, which model answered and how long each stage took."""
+        self.contract, self.stages = contract, stages
 
-    def __str__(self) -> str:
-        """What the log says of the call."""
-        return f"model={self._model} shape={self._shape}{self._stages}"
+    @property
+    def input_sha256(self) -> str:
+        """Digest of what was received; empty where nothing was, or not all of it."""
+        return self.upload.sha256.hex()
 
     async def tell(self, progress: Progress) -> None:
         """Send progress."""
@@ -99,15 +127,28 @@ class Calls:
     Args:
         admission: Places.
         limits: Bounds.
+        models: What Triton serves.
+        keep: Told of every call that has ended.
         clock: Seconds, monotonic.
+        now: UTC.
     """
 
     def __init__(
-        self, admission: Admission, limits: Limits, *, clock: Callable[[], float] = monotonic
+        self,
+        admission: Admission,
+        limits: Limits,
+        models: Models,
+        keep: Keep,
+        *,
+        clock: Callable[[], float] = monotonic,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._admission = admission
         self._limits = limits
+        self._models = models
+        self._keep = keep
         self._clock = clock
+        self._now = now
 
     async def stream(
         self,
@@ -126,42 +167,74 @@ class Calls:
         await self._run(context, method, placed, call)
 
     async def unary(
-        self, context: Any, method: str, work: Callable[[], Awaitable[Response]]
+        self,
+        context: Any,
+        method: str,
+        work: Callable[[], Awaitable[Response]],
+        *,
+        model: str = "",
     ) -> Response:
-        """Run a small call."""
-        return await self._run(context, method, work, "model=- shape=-")
+        """Run a small call, about a model or about none."""
+        return await self._run(context, method, work, Subject(model))
 
     async def _run(
         self,
         context: Any,
         method: str,
         work: Callable[[], Awaitable[Response]],
-        subject: object,
+        subject: Subject,
     ) -> Response:
-        began = self._clock()
+        began, clock = self._now(), self._clock()
+
+        def log(outcome: str) -> None:
+            self._log(context, method, subject, outcome, began, self._clock() - clock)
+
         try:
             answer = await work()
         except asyncio.CancelledError:
-            self._log(method, subject, "CANCELLED", began)
+            log("CANCELLED")
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is becomes a status
             end = refusal(error, retry_after_s=self._limits.retry_after_s)
         else:
-            self._log(method, subject, "OK", began)
+            log("OK")
             return answer
-        self._log(method, subject, end.code.name, began)
+        log(end.code.name)
         # Here, where the error and with it the frames that hold the volume are gone: this waits
         # for as long as a client that does not read.
         with _while_connected():
             await context.abort(end.code, end.details, end.metadata)
         raise AssertionError("abort always raises")
 
-    def _log(self, method: str, subject: object, outcome: str, began: float) -> None:
+    def _log(
+        self,
+        context: Any,
+        method: str,
+        subject: Subject,
+        outcome: str,
+        began: datetime,
+        seconds: float,
+    ) -> None:
+        # A name that no model has could be anything: a patient's, for one.
+        contract = subject.contract or self._models.remembered(subject.model)
+        record = CallRecord(
+            method=method,
+            outcome=outcome,
+            client=caller(context),
+            began=began,
+            seconds=seconds,
+            model=contract.name if contract else "",
+            digest=contract.digest if contract else "",
+            input_sha256=subject.input_sha256,
+            stages=subject.stages,
+        )
         logger.info(
-            "call=%s id=%s %s outcome=%s seconds=%.3f",
+            "call=%s id=%s client=%s %s outcome=%s seconds=%.3f",
             method,
-            secrets.token_hex(4),
+            record.id,
+            repr(record.client) if record.client else "-",
             subject,
             outcome,
-            self._clock() - began,
+            seconds,
         )
+        self._keep(record)

@@ -23,7 +23,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address; other than loopback only with TLS and clients that are known.",
+)
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
 @click.option(
     "--triton", metavar="HOST:PORT", help="An external Triton's gRPC; without it, one is started."
@@ -45,6 +50,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--triton-log", type=_FILE, help="Where the embedded Triton writes its log.")
 @click.option("--reflection", is_flag=True, help="Answer gRPC server reflection.")
+@click.option("--tls-certificate", type=_FILE, help="The server's certificate, PEM: turns TLS on.")
+@click.option("--tls-key", type=_FILE, help="Its key, PEM, that nobody else may read.")
+@click.option(
+    "--tls-client-ca", type=_FILE, help="Ask clients for a certificate that this CA has signed."
+)
+@click.option(
+    "--tokens", type=_FILE, help="Ask for a token of this file (osteoserve credentials token)."
+)
+@click.option("--audit-log", type=_FILE, help="Append one line of JSON a request: who, what, when.")
 @click.option(
     "--announce",
     is_flag=True,
@@ -60,11 +74,16 @@ def serve(
     profile: str,
     triton_log: Path | None,
     reflection: bool,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    tokens: Path | None,
+    audit_log: Path | None,
     announce: bool,
     as_json: bool,
 ) -> None:
-    """Run the preprocessing service on loopback, with a Triton of its own or an external one."""
-    with _one_line_errors("serve"):
+    """Run the preprocessing service, with a Triton of its own or an external one."""
+    with one_line_errors("serve"):
         settings = Settings(
             host=host,
             port=port,
@@ -74,6 +93,11 @@ def serve(
             profile=profile,
             triton_log=triton_log,
             reflection=reflection,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            tokens=tokens,
+            audit_log=audit_log,
         )
         # gRPC's core writes its own words to standard error, also about what we report ourselves.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -100,7 +124,7 @@ def doctor(
 
     Ends with 0 where everything that is needed works, else with 4.
     """
-    with _one_line_errors("doctor"):
+    with one_line_errors("doctor"):
         settings = Settings(port=port, triton=triton, repository=repository, profile=profile)
         from osteoserve_preprocessing.server.doctor import examine, healthy, report
 
@@ -124,7 +148,7 @@ def _log_to_standard_error() -> None:
 
 
 @contextmanager
-def _one_line_errors(command: str) -> Iterator[None]:
+def one_line_errors(command: str) -> Iterator[None]:
     """Errors of this package, and absent dependencies, as one line and an exit code."""
     try:
         yield

@@ -56,6 +56,10 @@ class Models:
             self._stale_at = self._clock() + self._keep_s
         return self._contracts
 
+    def remembered(self, name: str) -> ModelContract | None:
+        """One model's contract as it was in the last list, without asking."""
+        return self._contracts.get(name)
+
     def forget(self) -> None:
         """Ask anew next time, as after a failure of Triton."""
         self._stale_at = float("-inf")

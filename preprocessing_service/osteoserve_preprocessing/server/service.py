@@ -72,7 +72,9 @@ class PreprocessingService(PreprocessingServiceServicer):
         self, request: pb.GetModelRequest, context: Any
     ) -> pb.GetModelResponse:
         """One model of those."""
-        return await self._calls.unary(context, "GetModel", lambda: self._get_model(request.name))
+        return await self._calls.unary(
+            context, "GetModel", lambda: self._get_model(request.name), model=request.name
+        )
 
     async def _preprocess(self, call: StreamCall) -> None:
         request = call.about(volume_request(header_of(await call.upload.header())))
@@ -82,13 +84,13 @@ class PreprocessingService(PreprocessingServiceServicer):
     async def _segment(self, call: StreamCall) -> None:
         request = call.about(volume_request(header_of(await call.upload.header())))
         async with self._volumes.segment(request, call.upload, call.tell) as answer:
-            call.took(answer.stages)
+            call.answered(answer.contract, answer.stages)
             await call.send(segment_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _segment_scintigram(self, call: StreamCall) -> None:
         request = call.about(scintigram_request(header_of(await call.upload.header())))
         async with self._scintigrams.segment(request, call.upload, call.tell) as answer:
-            call.took(answer.stages)
+            call.answered(answer.contract, answer.stages)
             await call.send(scintigram_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _list_models(self) -> pb.ListModelsResponse:

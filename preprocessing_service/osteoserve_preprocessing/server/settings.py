@@ -18,8 +18,8 @@ class Settings:
     """How a service runs.
 
     Args:
-        host: Address to listen on; loopback only, since calls are neither encrypted nor
-            authenticated.
+        host: Address to listen on; another than loopback needs TLS, and clients that show a
+            token or a certificate.
         port: Port to listen on; 0 takes a free one.
         triton: "HOST:PORT" of an external Triton's gRPC; None starts the embedded one.
         repository: Model repository of the embedded Triton; None takes the one that comes with
@@ -29,10 +29,16 @@ class Settings:
         profile: Deployment profile of the embedded Triton: "cpu" or "gpu".
         triton_log: Where the embedded Triton writes its log; None drops it.
         reflection: Whether to answer gRPC server reflection.
+        tls_certificate: The server's certificate, PEM; None serves without TLS.
+        tls_key: Its key.
+        tls_client_ca: Whose certificates clients must show; None asks them for none.
+        tokens: Token file: every call must bring one of them. None asks for none.
+        audit_log: Where one line a request is appended; None keeps none.
         limits: Bounds.
 
     Raises:
-        OptionError: The host is not loopback, or the port is none.
+        OptionError: The port is none, TLS is configured in part, or strangers of other machines
+            could call or read.
     """
 
     host: str = "127.0.0.1"
@@ -43,16 +49,34 @@ class Settings:
     profile: str = "cpu"
     triton_log: Path | None = None
     reflection: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tokens: Path | None = None
+    audit_log: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise OptionError("TLS needs both certificate and key (--tls-certificate, --tls-key)")
+        if self.tls_client_ca and not self.tls_certificate:
+            raise OptionError("a client CA needs TLS (--tls-certificate, --tls-key)")
         if not _is_loopback(self.host):
-            raise OptionError(
-                f"host {self.host} is not loopback: voxels would travel unencrypted and anybody "
-                "could call; listen on 127.0.0.1 and put a TLS proxy in front"
-            )
+            self._check_open_to_others()
         if not 0 <= self.port <= 65535:
             raise OptionError(f"port must be 0..65535, not {self.port}")
+
+    def _check_open_to_others(self) -> None:
+        if not self.tls_certificate:
+            raise OptionError(
+                f"host {self.host} is not loopback: voxels would travel unencrypted and anybody "
+                "could call; configure TLS (osteoserve credentials init makes what it needs)"
+            )
+        if not (self.tokens or self.tls_client_ca):
+            raise OptionError(
+                f"host {self.host} is not loopback: anybody could call; ask for tokens "
+                "(--tokens) or for clients' certificates (--tls-client-ca)"
+            )
 
 
 def _is_loopback(host: str) -> bool:

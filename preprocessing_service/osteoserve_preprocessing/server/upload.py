@@ -37,6 +37,8 @@ class StreamUpload:
         self._read = read
         self._limits = limits
         self._clock = clock
+        #: Of what was received, 32 bytes; empty until it is whole.
+        self.sha256 = b""
 
     async def header(self) -> Any:
         """The first message.
@@ -79,6 +81,7 @@ class StreamUpload:
                 told = receiver.received_bytes
                 await tell(Progress(Stage.RECEIVING, told // slice_bytes, slices))
         voxels = receiver.finish(message.trailer).view(wire).reshape(shape)
+        self.sha256 = receiver.sha256
         return Received(voxels.astype(dtype, copy=False), receiver.sha256)
 
     async def _next(self, patience_s: float) -> Any:
