@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from osteoserve_client.cli.connection import service_address
+from osteoserve_client.cli.connection import service_client
 from osteoserve_client.phantom.scintigraphy import (
     make_scintigraphy_phantom,
     write_scintigraphy_study,
@@ -32,7 +32,7 @@ def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[ServiceClient]:
-    with service_address(None, model=MODEL) as address, ServiceClient(address) as client:
+    with service_client(None, model=MODEL) as client:
         yield client
 
 

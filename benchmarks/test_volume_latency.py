@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from osteoserve_client.cli.connection import service_address
+from osteoserve_client.cli.connection import service_client
 from osteoserve_client.phantom import PhantomCT, make_ct_phantom, write_dicom_study
 from osteoserve_client.reading import read_study
 from osteoserve_client.service import ServiceClient
@@ -35,7 +35,7 @@ def study_folder(phantom: PhantomCT, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[ServiceClient]:
-    with service_address(None, model=MODEL) as address, ServiceClient(address) as client:
+    with service_client(None, model=MODEL) as client:
         yield client
 
 

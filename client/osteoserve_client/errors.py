@@ -188,6 +188,10 @@ class ServiceBusyError(ServiceUnavailableError):
     """The service runs and queues as many calls as it may; trying again later helps."""
 
 
+class ServiceNotTrustedError(ServiceUnavailableError):
+    """Client and service do not agree on TLS: one does not accept the other's certificate."""
+
+
 class ServiceError(OsteoserveError):
     """The service refused the request or failed to answer it."""
 

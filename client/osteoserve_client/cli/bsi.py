@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from osteoserve_client.cli.connection import server_option, service_address
+from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import Advance, progress_bars
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def bsi(
     keep_bladder: bool,
     regions: Path | None,
     model: str,
-    server: str | None,
+    server: Server | None,
     as_json: bool,
 ) -> None:
     """Set hot spots against the skeleton of the bone scan SCAN, in per cent of its area.
@@ -115,7 +115,7 @@ def bsi(
 
 
 def _regions(
-    scan: Scintigram, folder: Path | None, model: str, server: str | None, advance: Advance
+    scan: Scintigram, folder: Path | None, model: str, server: Server | None, advance: Advance
 ) -> tuple[npt.NDArray[np.uint8], pb.ScintigramReport]:
     """The regions' numbers and their report: an earlier run's, or a service's."""
     if folder is not None:
@@ -123,10 +123,9 @@ def _regions(
 
         return read_earlier_regions(folder, scan)
     from osteoserve_client.cli.segment.stages import shown
-    from osteoserve_client.service import ServiceClient
     from osteoserve_client.writing.scintigraphy import check_scintigram_agreement
 
-    with service_address(server, model=model) as address, ServiceClient(address) as client:
+    with service_client(server, model=model) as client:
         labels, numbers, report = client.segment_scintigram(
             scan, model=model, on_progress=shown(advance)
         )

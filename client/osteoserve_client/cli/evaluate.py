@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from osteoserve_client.cli.connection import server_option, service_address
+from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import progress_bars
 
 if TYPE_CHECKING:
     from osteoserve_client.evaluation.run import Predict
+    from osteoserve_client.service import ServiceClient
 
 
 @click.command()
@@ -68,7 +69,7 @@ def evaluate(
     references: Path,
     predictions: Path | None,
     model: str | None,
-    server: str | None,
+    server: Server | None,
     folds: Path | None,
     labels: str | None,
     ignored: int,
@@ -112,20 +113,18 @@ def evaluate(
 
 @contextmanager
 def _predictions(
-    predictions: Path | None, model: str | None, server: str | None
+    predictions: Path | None, model: str | None, server: Server | None
 ) -> Iterator[Path | Predict]:
     """The path of the predictions, or what asks a service for them."""
     if predictions is not None:
         yield predictions
         return
     from osteoserve_client.evaluation.served import predict
-    from osteoserve_client.service import ServiceClient
 
     with ExitStack() as open_until_the_end:
 
         @cache
         def connect() -> ServiceClient:
-            address = open_until_the_end.enter_context(service_address(server))
-            return open_until_the_end.enter_context(ServiceClient(address))
+            return open_until_the_end.enter_context(service_client(server))
 
         yield lambda entry: predict(entry, connect, str(model))

@@ -16,7 +16,9 @@ from osteoserve_client.errors import OsteoserveError
 GROUP = "osteoserve.commands"
 
 #: What to install for a subcommand whose packages are absent.
-EXTRAS = MappingProxyType({"serve": "service", "doctor": "service", "train": "export"})
+EXTRAS = MappingProxyType(
+    {"serve": "service", "doctor": "service", "credentials": "service", "train": "export"}
+)
 
 
 class EntryPointGroup(click.Group):
@@ -81,6 +83,8 @@ def osteoserve() -> None:
 
 def main() -> NoReturn:
     """Run the command and end the process with the exit code that fits what happened."""
+    # gRPC's core writes its own words to standard error, also about what we report ourselves.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         code = osteoserve(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -6,20 +6,19 @@ import json
 
 import click
 
-from osteoserve_client.cli.connection import server_option, service_address
+from osteoserve_client.cli.connection import Server, server_option, service_client
 
 
 @click.command()
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-def models(server: str | None, as_json: bool) -> None:
+def models(server: Server | None, as_json: bool) -> None:
     """List the models that the service serves, and what each of them expects."""
     from google.protobuf.json_format import MessageToDict
 
-    from osteoserve_client.service import ServiceClient
     from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
-    with service_address(server) as address, ServiceClient(address) as client:
+    with service_client(server) as client:
         served = client.models()
     if as_json:
         fields = [

@@ -13,10 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from osteoserve_client.errors import ServiceError, ServiceUnavailableError
+from osteoserve_client.errors import (
+    ServiceBusyError,
+    ServiceError,
+    ServiceNotTrustedError,
+    ServiceUnavailableError,
+)
 from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.service.answer import Answer, OnProgress
-from osteoserve_client.service.faults import RETRY_DELAYS_S, attempt
+from osteoserve_client.service.credentials import Credentials
+from osteoserve_client.service.faults import RETRY_DELAYS_S, STRANGERS, attempt, translate
+from osteoserve_client.service.handshake import handshake_fault
 from osteoserve_client.service.upload import Upload, scintigram_upload, volume_upload
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
@@ -60,21 +67,29 @@ class ServiceClient:
 
     Args:
         address: "HOST:PORT".
+        credentials: TLS and token; None connects without.
         timeout_s: Longest that one call may take, waiting for a free place included.
         retry_delays_s: Seconds before each further attempt.
+
+    Raises:
+        UsageError: A file of the credentials cannot be read or is open to others, or a token
+            would travel to another machine unencrypted.
     """
 
     def __init__(
         self,
         address: str,
         *,
+        credentials: Credentials | None = None,
         timeout_s: float = 900.0,
         retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
     ) -> None:
         self.address = address
         self._retry_delays_s = retry_delays_s
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._credentials = credentials or Credentials()
+        self._metadata = self._credentials.metadata()
+        self._channel = self._credentials.channel(address, CHANNEL_OPTIONS)
         self._stub: Any = PreprocessingServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
@@ -115,7 +130,8 @@ class ServiceClient:
             report: Model, what was done, measures of every label, times.
 
         Raises:
-            ServiceUnavailableError: No service answers (`ServiceBusyError`: it is full).
+            ServiceUnavailableError: No service answers (`ServiceBusyError`: it is full;
+                `ServiceNotTrustedError`: its certificate or the client's is not accepted).
             ServiceRefusedError: The volume, the model or an option is not acceptable.
             ServiceError: The service failed, or its answer is not whole or not sound.
         """
@@ -216,10 +232,12 @@ class ServiceClient:
 
         Raises:
             ServiceUnavailableError: It was not ready in time.
+            ServiceRefusedError: It does not let this client ask.
         """
         deadline = monotonic() + timeout_s
         while not self._serving(service):
             if monotonic() >= deadline:
+                self._raise_handshake_fault()
                 raise ServiceUnavailableError(
                     f"the service at {self.address} was not ready within {timeout_s:g} s"
                 )
@@ -228,24 +246,39 @@ class ServiceClient:
     def _serving(self, service: str) -> bool:
         request = health_pb2.HealthCheckRequest(service=service)
         try:
-            answer = self._health.Check(request, timeout=5.0)
-        except grpc.RpcError:
+            answer = self._health.Check(request, timeout=5.0, metadata=self._metadata)
+        except grpc.RpcError as error:
+            if error.code() in STRANGERS:
+                raise translate(error, self.address) from error
             # Not there yet, or not yet known by that name: the caller goes on asking until its
             # time is up.
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _unary(self, method: Any, request: Any) -> Any:
-        return self._attempt(lambda: method(request, timeout=self._timeout_s))
+        return self._attempt(
+            lambda: method(request, timeout=self._timeout_s, metadata=self._metadata)
+        )
 
     def _attempt(self, call: Callable[[], Result]) -> Result:
-        return attempt(call, self.address, self._retry_delays_s)
+        try:
+            return attempt(call, self.address, self._retry_delays_s)
+        except ServiceBusyError:
+            raise
+        except ServiceUnavailableError:
+            self._raise_handshake_fault()
+            raise
+
+    def _raise_handshake_fault(self) -> None:
+        fault = handshake_fault(self.address, self._credentials)
+        if fault:
+            raise ServiceNotTrustedError(f"the service at {self.address} is not talked to: {fault}")
 
     def _stream(
         self, method: Any, upload: Upload, arrays: int, on_progress: OnProgress | None
     ) -> tuple[npt.NDArray[np.uint8], Any]:
         def once() -> tuple[npt.NDArray[np.uint8], Any]:
-            call = method(iter(upload), timeout=self._timeout_s)
+            call = method(iter(upload), timeout=self._timeout_s, metadata=self._metadata)
             try:
                 return Answer(upload.grid, (arrays, *upload.shape), on_progress).take(call)
             finally:

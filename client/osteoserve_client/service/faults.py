@@ -32,6 +32,9 @@ REFUSALS = frozenset(
     }
 )
 
+#: Statuses that blame the caller: waiting cannot help.
+STRANGERS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+
 Answer = TypeVar("Answer")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osteoserve_client.cli.connection import service_address
+from osteoserve_client.cli.connection import Server, service_client
 from osteoserve_client.cli.progress import progress_bars
 from osteoserve_client.cli.segment.stages import Times, shown, tell
 
@@ -22,7 +22,7 @@ def segment_scintigram(
     output: Path,
     *,
     model: str,
-    server: str | None,
+    server: Server | None,
     series: str | None,
     view: str | None,
     brightness: float | None,
@@ -36,7 +36,7 @@ def segment_scintigram(
         OsteoserveError: The scan is refused, the service failed, or an output was not written.
     """
     from osteoserve_client.reading import read_scintigram
-    from osteoserve_client.service import ServiceClient, scintigraphy_options
+    from osteoserve_client.service import scintigraphy_options
     from osteoserve_client.writing import check_scintigram, write_scintigram_outputs
 
     times = Times()
@@ -56,7 +56,7 @@ def segment_scintigram(
             retry_brightness=None if retry else 0.0,
             views_confirmed=trust_views,
         )
-        with service_address(server, model=model) as address, ServiceClient(address) as client:
+        with service_client(server, model=model) as client:
             labels, regions, report = times.measured(
                 "service",
                 lambda: client.segment_scintigram(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osteoserve_client.cli.connection import service_address
+from osteoserve_client.cli.connection import Server, service_client
 from osteoserve_client.cli.progress import progress_bars
 from osteoserve_client.cli.segment.stages import Times, shown, tell
 
@@ -22,7 +22,7 @@ def segment_volume(
     output: Path,
     *,
     model: str,
-    server: str | None,
+    server: Server | None,
     series: str | None,
     stretcher: str,
     normalisation: str | None,
@@ -32,7 +32,7 @@ def segment_volume(
 ) -> None:
     """Segment a CT study and say what was written; see ``osteoserve segment --help``."""
     from osteoserve_client.reading import read_study
-    from osteoserve_client.service import ServiceClient, preprocessing_options
+    from osteoserve_client.service import preprocessing_options
     from osteoserve_client.writing import check_study, write_outputs
 
     times = Times()
@@ -51,7 +51,7 @@ def segment_volume(
         options = preprocessing_options(
             stretcher=stretcher, normalisation=normalisation, clip_femur_to_head=clip
         )
-        with service_address(server, model=model) as address, ServiceClient(address) as client:
+        with service_client(server, model=model) as client:
             labels, report = times.measured(
                 "service",
                 lambda: client.segment(
