@@ -135,12 +135,12 @@ StartService = Callable[..., StartedService]
 
 @pytest.fixture(scope="session")
 def start_session_service(triton: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Starts a service on the shared Triton, with given limits."""
+    """Starts a service on the shared Triton, with given settings and limits."""
     with ExitStack() as stack:
 
-        def start(**limits: float) -> StartedService:
+        def start(given: dict[str, str] | None = None, **limits: float) -> StartedService:
             log = tmp_path_factory.mktemp("service") / "service.log"
-            settings = json.dumps({"triton": triton, "limits": limits})
+            settings = json.dumps({"triton": triton, "limits": limits} | (given or {}))
             command = (sys.executable, str(RUNNER), settings)
             return StartedService(stack.enter_context(LocalService(log=log, command=command)), log)
 

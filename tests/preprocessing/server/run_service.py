@@ -10,6 +10,8 @@ from pathlib import Path
 from osteoserve_preprocessing.server import Limits, Settings
 from osteoserve_preprocessing.server.app import run
 
+PATHS = {"repository", "tls_certificate", "tls_key", "tls_client_ca", "tokens", "audit_log"}
+
 
 def announce(address: str) -> None:
     sys.stdout.write(json.dumps({"address": address}) + "\n")
@@ -19,7 +21,7 @@ def announce(address: str) -> None:
 if __name__ == "__main__":
     chosen = json.loads(sys.argv[1])
     limits = Limits(**chosen.pop("limits", {}))
-    if "repository" in chosen:
-        chosen["repository"] = Path(chosen["repository"])
+    for name in PATHS & chosen.keys():
+        chosen[name] = Path(chosen[name])
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     run(Settings(port=0, limits=limits, **chosen), announce=announce, until_stdin_ends=True)
