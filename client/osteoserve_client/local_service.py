@@ -69,6 +69,17 @@ class LocalService:
     ) -> None:
         self.stop()
 
+    @property
+    def process(self) -> int:
+        """Id of the child's process, for those who watch its memory.
+
+        Raises:
+            ServiceUnavailableError: It does not run.
+        """
+        if self._child is None:
+            raise ServiceUnavailableError("the embedded service was not started")
+        return self._child.pid
+
     def stop(self) -> None:
         """Let the child drain and end, and end it by force where it does not."""
         child, self._child = self._child, None

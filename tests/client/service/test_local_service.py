@@ -92,3 +92,11 @@ def test_the_log_is_kept_where_one_is_named(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailableError):
         LocalService(command=(str(tmp_path / "absent"),)).__enter__()
+
+
+def test_the_child_can_be_watched_while_it_runs() -> None:
+    local = LocalService(command=command(GOOD))
+    with local:
+        assert local.process == int(local.address.rpartition(":")[2])
+    with pytest.raises(ServiceUnavailableError, match="not started"):
+        _ = local.process
