@@ -1,0 +1,142 @@
+"""The service's work without a service: the same code and the same engine, in this process.
+
+From a volume in memory to its label map and measures in memory. What the whole call through gRPC,
+service and Triton takes longer than this is what serving costs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from osteoserve_benchmarks.way import Stages
+from osteoserve_client.cli.segment.stages import Times
+from osteoserve_client.reading import read_study
+from osteoserve_preprocessing.core import (
+    InPlaneSampling,
+    Preprocessed,
+    PreprocessingOptions,
+    canonical_orientation,
+    in_plane_sampling,
+    measure_labels,
+    preprocess,
+)
+from osteoserve_preprocessing.geometry import Volume
+from osteoserve_preprocessing.inference import SegmentationContract, contract_from_config
+from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
+    Engine,
+    EngineRequest,
+    open_engine,
+)
+
+#: Slices that go to the engine together; as many as the service sends in a slab.
+BATCH = 16
+
+
+class InProcess:
+    """Preprocessing, engine and measures, with the engine open.
+
+    Args:
+        folder: The model's folder in the repository; its ``config.pbtxt`` says which engine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        config = text_format.Parse(
+            (folder / "config.pbtxt").read_text(encoding="utf-8"), model_config_pb2.ModelConfig()
+        )
+        (version,) = config.version_policy.specific.versions
+        contract = contract_from_config(config, str(version))
+        if not isinstance(contract, SegmentationContract):
+            raise TypeError(f"{folder.name} labels no slices")
+        self._contract = contract
+        self._engine = _engine(folder, config, contract)
+        self._read: tuple[Path, Volume] | None = None
+
+    def run(self, study: Path, out: Path) -> Stages:
+        """Compute a study's label map; reading it is not timed, and nothing is written."""
+        del out
+        volume = self._volume(study)
+        orientation = canonical_orientation(volume.geometry)
+        times = Times()
+        prepared = times.measured(
+            "preprocess", lambda: preprocess(orientation.volume(volume), self._options())
+        )
+        labels = times.measured("inference", lambda: self._label(prepared))
+        names = {label.value: label.name for label in self._contract.labels}
+        times.measured(
+            "measure",
+            lambda: measure_labels(
+                np.ascontiguousarray(orientation.restore(labels)),
+                volume.voxels,
+                volume.geometry,
+                names,
+            ),
+        )
+        return times
+
+    def asked(self, study: Path) -> tuple[int, tuple[int, int]]:
+        """How many slices of a study the network is asked, and their (H, W)."""
+        volume = self._volume(study)
+        canonical = canonical_orientation(volume.geometry).volume(volume)
+        prepared = preprocess(canonical, self._options())
+        return len(_filled(prepared)), self._sampling(prepared).matrix
+
+    def served(self) -> tuple[str, str, str]:
+        """Version, precision and digest of the model."""
+        return self._contract.version, self._contract.answered_in, self._contract.digest
+
+    def _options(self) -> PreprocessingOptions:
+        return PreprocessingOptions(
+            window=self._contract.window, normalisation=self._contract.normalisation
+        )
+
+    def _sampling(self, prepared: Preprocessed) -> InPlaneSampling:
+        return in_plane_sampling(
+            prepared.geometry,
+            nominal_mm=self._contract.pixel_spacing_mm,
+            range_mm=self._contract.pixel_spacing_range_mm,
+            size_multiple=self._contract.size_multiple,
+        ).around(prepared.slices)
+
+    def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
+        sampling, filled = self._sampling(prepared), _filled(prepared)
+        labels = np.zeros(prepared.slices.shape, np.uint8)
+        for first in range(0, len(filled), BATCH):
+            part = filled[first : first + BATCH]
+            seen = {self._contract.input_name: sampling.forward(prepared.slices[part])}
+            answer = self._engine.run(seen, batched=True)[self._contract.output_name]
+            labels[part] = sampling.backward(answer, self._contract.label_values[-1])
+        return labels
+
+    def _volume(self, study: Path) -> Volume:
+        if self._read is None or self._read[0] != study:
+            self._read = study, read_study(study).volume
+        return self._read[1]
+
+
+def _filled(prepared: Preprocessed) -> npt.NDArray[np.intp]:
+    """Indices of the slices that hold anything above the window's floor."""
+    return np.flatnonzero(prepared.slices.any(axis=(1, 2)))
+
+
+def _engine(
+    folder: Path, config: model_config_pb2.ModelConfig, contract: SegmentationContract
+) -> Engine:
+    """The engine that Triton's backend opens for this configuration on the CPU."""
+    accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
+    threads = config.parameters["intra_op_thread_count"].string_value
+    return open_engine(
+        EngineRequest(
+            model=folder / contract.version / config.default_model_filename,
+            outputs=contract.output_names,
+            kind="CPU",
+            device=0,
+            accelerators=tuple((each.name, dict(each.parameters)) for each in accelerators),
+            precision=contract.precision,
+            threads=int(threads or 0) or None,
+        )
+    )

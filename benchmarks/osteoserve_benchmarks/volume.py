@@ -1,0 +1,178 @@
+"""One volume, by every way in turn: the measuring behind ``osteoserve bench volume``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from osteoserve_benchmarks.agreement import dice
+from osteoserve_benchmarks.files import checkpoint, model_folder, phantom_study
+from osteoserve_benchmarks.floor import Floor, measure_floor
+from osteoserve_benchmarks.in_process import InProcess
+from osteoserve_benchmarks.machine import Machine, versions
+from osteoserve_benchmarks.memory import peak_rss_mb, process_tree, rss_mb
+from osteoserve_benchmarks.ours import Ours
+from osteoserve_benchmarks.plain import Plain
+from osteoserve_benchmarks.tuned import Tuned
+from osteoserve_benchmarks.way import LABEL_MAP, MODEL
+from osteoserve_benchmarks.workers import Run, Worker
+from osteoserve_client.local_service import COMMAND, LocalService
+
+#: In the order in which each round runs them.
+OURS, PLAIN, TUNED, IN_PROCESS = WAYS = ("ours", "plain", "tuned", "in_process")
+
+#: Bytes of a voxel on disk and in memory, int16.
+VOXEL_BYTES: Final = 2
+
+#: Told what happens next, in a few words.
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class VolumeBenchmark:
+    """What was measured.
+
+    Args:
+        slices: Of the volume, 512x512 each.
+        rounds: How often each way ran, warm-up left out.
+        runs: Of each way in `WAYS`, in order.
+        floor: What the machine allows.
+        floor_s: Seconds that the network's arithmetic and one copy of the voxels take at least.
+        mask_dice: Agreement of the label map on disk with the plain way's, by way; NaN where
+            neither holds a voxel.
+        peak_rss_mb: Most memory, MB: of each way's process, and of service and Triton together
+            ("service", with "service_idle" for what they held before the first volume), where
+            they were started here.
+        machine: Where.
+        versions: Of what.
+        same_engine: Whether the service answers with the very model, in the same precision, that
+            ran in process; otherwise the two are not compared.
+    """
+
+    slices: int
+    rounds: int
+    runs: Mapping[str, tuple[Run, ...]]
+    floor: Floor
+    floor_s: float
+    mask_dice: Mapping[str, float]
+    peak_rss_mb: Mapping[str, float]
+    machine: Machine
+    versions: Mapping[str, str]
+    same_engine: bool
+
+
+def measure_volume(
+    *,
+    slices: int,
+    rounds: int,
+    server: str | None = None,
+    region: str = "whole_body",
+    say: Say = lambda _: None,
+) -> VolumeBenchmark:
+    """Run every way once to warm up, then ``rounds`` times in turn.
+
+    Args:
+        slices: Of the phantom.
+        rounds: How often.
+        server: "HOST:PORT" of a running service; None starts one of its own.
+        region: Of the phantom's body.
+        say: Told of each step.
+
+    Raises:
+        OsteoserveError: The service cannot be had, or the plain way's checkpoint is not there.
+    """
+    machine = Machine.here()
+    with tempfile.TemporaryDirectory(prefix="osteoserve-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        service = stack.enter_context(_service(server))
+        idle = service.memory(rss_mb)
+        workers = {way: stack.enter_context(Worker(make)) for way, make in _ways(service).items()}
+        served, here = (workers[way].ask("served") for way in (OURS, IN_PROCESS))
+        say(f"phantom, {slices} slices")
+        study = phantom_study(slices, folder / "study", region=region)
+        runs = _in_turn(workers, study, folder, rounds, say)
+        peaks = {way: worker.peak_rss_mb() for way, worker in workers.items()}
+        say("the machine's floor")
+        asked, matrix = workers[IN_PROCESS].ask("asked", study)
+        flops = asked * workers[PLAIN].ask("flops", matrix)
+        floor = workers[PLAIN].compute(measure_floor, _arithmetic(here[1]))
+        copied = slices * 512 * 512 * VOXEL_BYTES
+        return VolumeBenchmark(
+            slices=slices,
+            rounds=rounds,
+            runs=runs,
+            floor=floor,
+            floor_s=floor.seconds(flops=flops, copied_bytes=copied),
+            mask_dice={
+                way: dice(folder / way / LABEL_MAP, folder / PLAIN / LABEL_MAP)
+                for way in (OURS, TUNED)
+            },
+            peak_rss_mb=peaks | _named(service.memory(peak_rss_mb), idle),
+            machine=machine,
+            versions=versions() | {"model": "{} version {}, {}, {}".format(MODEL, *served)},
+            same_engine=served == here,
+        )
+
+
+def _in_turn(
+    workers: Mapping[str, Worker], study: Path, folder: Path, rounds: int, say: Say
+) -> dict[str, tuple[Run, ...]]:
+    runs: dict[str, list[Run]] = {way: [] for way in workers}
+    for way in workers:
+        (folder / way).mkdir()
+    for number in range(rounds + 1):
+        for way, worker in workers.items():
+            say(f"{way}, {f'round {number} of {rounds}' if number else 'warm-up'}")
+            run = worker.run(study, folder / way)
+            if number:
+                runs[way].append(run)
+    return {way: tuple(found) for way, found in runs.items()}
+
+
+@dataclass(frozen=True)
+class _Service:
+    """A service that answers; ``process`` is its id where it was started here."""
+
+    address: str
+    process: int | None
+
+    def memory(self, of: Callable[[int], float]) -> float | None:
+        """The sum over service and Triton; what they share is counted for each."""
+        if self.process is None:
+            return None
+        return sum(map(of, process_tree(self.process)))
+
+
+@contextmanager
+def _service(server: str | None) -> Iterator[_Service]:
+    if server is not None:
+        yield _Service(server, None)
+        return
+    with LocalService(command=(*COMMAND, "--model", MODEL)) as local:
+        yield _Service(local.address, local.process)
+
+
+def _ways(service: _Service) -> dict[str, Callable[[], object]]:
+    folder = model_folder()
+    return {
+        OURS: partial(Ours, service.address),
+        PLAIN: partial(Plain, checkpoint()),
+        TUNED: partial(Tuned, folder / "1" / "model.onnx"),
+        IN_PROCESS: partial(InProcess, folder),
+    }
+
+
+def _named(peak: float | None, idle: float | None) -> dict[str, float]:
+    if peak is None or idle is None:
+        return {}
+    return {"service": peak, "service_idle": idle}
+
+
+def _arithmetic(precision: str) -> str:
+    """What the sums are computed in: bf16 of "bf16, int8 weights"."""
+    return precision.partition(",")[0]

@@ -1,0 +1,54 @@
+"""Memory and floor of the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from osteoserve_benchmarks.floor import Floor, measure_floor
+from osteoserve_benchmarks.memory import peak_rss_mb, process_tree, rss_mb
+
+HOLDS = "x = bytearray(80_000_000); del x; print(flush=True); input()"
+PARENT = (
+    "import subprocess, sys; "
+    f"child = subprocess.Popen([sys.executable, '-c', {HOLDS!r}], stdin=subprocess.PIPE); "
+    "input(); child.stdin.close(); child.wait()"
+)
+
+
+def test_the_peak_of_a_process_outlives_what_it_held() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert peak_rss_mb(child.pid) - rss_mb(child.pid) > 70
+        child.communicate(b"\n")
+
+
+def test_the_tree_holds_children_of_children() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # the grandchild's
+        tree = process_tree(child.pid)
+        assert tree[0] == child.pid
+        assert len(tree) == 2
+        assert set(tree) < set(process_tree(os.getpid()))
+        child.communicate(b"\n")
+
+
+def test_the_floor_is_arithmetic_and_copying() -> None:
+    floor = Floor("fp32", gflops=100.0, copy_gb_s=20.0)
+    # 200 GFLOP at 100 GFLOP/s; 5 GB read and 5 GB written at 20 GB/s.
+    assert floor.seconds(flops=200e9, copied_bytes=5e9) == pytest.approx(2.0 + 0.5)
+
+
+def test_a_floor_can_be_measured() -> None:
+    found = measure_floor("fp32")
+    assert 0.1 < found.gflops < 1e6
+    assert 0.1 < found.copy_gb_s < 1e4
