@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from osteoserve_client.cli.connection import server_option
+from osteoserve_client.cli.connection import Server, server_option
 
 #: What the plain and the tuned way, the tables and the plot import.
 NEEDED = ("torch", "scipy", "onnxruntime", "openvino", "safetensors", "matplotlib", "tritonclient")
@@ -43,7 +43,7 @@ def bench() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every figure there, and the plot beside it as PNG.",
 )
-def volume(slices: int, server: str | None, rounds: int, json_file: Path | None) -> None:
+def volume(slices: int, server: Server | None, rounds: int, json_file: Path | None) -> None:
     """Time one volume from DICOM files to SEG and NIfTI by every way.
 
     Ours goes through a warm service; the plain way is the script that a researcher would write,
@@ -59,7 +59,8 @@ def volume(slices: int, server: str | None, rounds: int, json_file: Path | None)
     found = measure_volume(
         slices=slices,
         rounds=rounds,
-        server=server,
+        server=server.address if server else None,
+        credentials=server.credentials() if server else None,
         say=lambda words: click.echo(f"bench: {words}", err=True),
     )
     document = volume_document(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from osteoserve_benchmarks.way import MODEL, Stages
 from osteoserve_client.cli.segment.stages import Times
 from osteoserve_client.reading import read_study
-from osteoserve_client.service import ServiceClient
+from osteoserve_client.service import Credentials, ServiceClient
 from osteoserve_client.writing import check_study, write_outputs
 
 
@@ -16,10 +16,11 @@ class Ours:
 
     Args:
         address: "HOST:PORT" of a service that is ready.
+        credentials: What it asks for.
     """
 
-    def __init__(self, address: str) -> None:
-        self._client = ServiceClient(address)
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
+        self._client = ServiceClient(address, credentials=credentials)
 
     def run(self, study: Path, out: Path) -> Stages:
         """See `Way.run`; more is written than by the other ways: report, table and picture too.

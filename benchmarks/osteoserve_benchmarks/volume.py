@@ -22,6 +22,7 @@ from osteoserve_benchmarks.tuned import Tuned
 from osteoserve_benchmarks.way import LABEL_MAP, MODEL
 from osteoserve_benchmarks.workers import Run, Worker
 from osteoserve_client.local_service import COMMAND, LocalService
+from osteoserve_client.service import Credentials
 
 #: In the order in which each round runs them.
 OURS, PLAIN, TUNED, IN_PROCESS = WAYS = ("ours", "plain", "tuned", "in_process")
@@ -71,6 +72,7 @@ def measure_volume(
     slices: int,
     rounds: int,
     server: str | None = None,
+    credentials: Credentials | None = None,
     region: str = "whole_body",
     say: Say = lambda _: None,
 ) -> VolumeBenchmark:
@@ -80,6 +82,7 @@ def measure_volume(
         slices: Of the phantom.
         rounds: How often.
         server: "HOST:PORT" of a running service; None starts one of its own.
+        credentials: What that service asks for.
         region: Of the phantom's body.
         say: Told of each step.
 
@@ -89,7 +92,7 @@ def measure_volume(
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="osteoserve-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        service = stack.enter_context(_service(server))
+        service = stack.enter_context(_service(server, credentials))
         idle = service.memory(rss_mb)
         workers = {way: stack.enter_context(Worker(make)) for way, make in _ways(service).items()}
         served, here = (workers[way].ask("served") for way in (OURS, IN_PROCESS))
@@ -139,6 +142,7 @@ class _Service:
     """A service that answers; ``process`` is its id where it was started here."""
 
     address: str
+    credentials: Credentials | None
     process: int | None
 
     def memory(self, of: Callable[[int], float]) -> float | None:
@@ -149,18 +153,18 @@ class _Service:
 
 
 @contextmanager
-def _service(server: str | None) -> Iterator[_Service]:
+def _service(server: str | None, credentials: Credentials | None) -> Iterator[_Service]:
     if server is not None:
-        yield _Service(server, None)
+        yield _Service(server, credentials, None)
         return
     with LocalService(command=(*COMMAND, "--model", MODEL)) as local:
-        yield _Service(local.address, local.process)
+        yield _Service(local.address, None, local.process)
 
 
 def _ways(service: _Service) -> dict[str, Callable[[], object]]:
     folder = model_folder()
     return {
-        OURS: partial(Ours, service.address),
+        OURS: partial(Ours, service.address, service.credentials),
         PLAIN: partial(Plain, checkpoint()),
         TUNED: partial(Tuned, folder / "1" / "model.onnx"),
         IN_PROCESS: partial(InProcess, folder),
