@@ -82,3 +82,10 @@ def test_plans_make_a_repository_that_passes_the_check(repository, tmp_path):
     assert models("check", made, "--profile", "tensorrt").returncode == 0
     (made / "unet_skeleton" / "1" / "model.plan").write_bytes(b"other")
     assert models("check", made, "--profile", "tensorrt").returncode == 1
+
+
+def test_plans_have_the_sizes_that_export_gives_them():
+    reason = "the export toolchain is absent: pip install 'osteoserve[export]'"
+    files = pytest.importorskip("osteoserve_export.conversion.model_files", reason=reason)
+    program = (DOCKER / "models.py").read_text()
+    assert f"USUAL_SIDE, LARGEST_SIDE = {files.USUAL_SIDE}, {files.LARGEST_SIDE}\n" in program

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -123,7 +124,12 @@ def test_a_phantom_is_segmented_and_audited(healthy, state, port, tmp_path):
         "preview.png",
     ):
         assert (tmp_path / "result" / name).stat().st_size
-    assert '"method": "Segment"' in (state / "audit" / "audit.jsonl").read_text()
+    # What verify.sh looks for.
+    pattern = re.search(
+        r"grep -q '(.+)' ", (DOCKER / "verify.sh").read_text().split("audit_log_has")[1]
+    )
+    assert pattern
+    assert re.search(pattern[1], (state / "audit" / "audit.jsonl").read_text())
 
 
 def test_no_token_is_refused_as_verify_expects(healthy, state, port):
