@@ -5,6 +5,7 @@ A CT comes from DICOM, NIfTI, NRRD or MetaImage; a whole-body bone scan from DIC
 """
 
 from osteoserve_client.reading.read import (
+    InputFiles,
     list_series,
     modality_of,
     onto_source_slices,
@@ -12,4 +13,11 @@ from osteoserve_client.reading.read import (
     read_study,
 )
 
-__all__ = ["list_series", "modality_of", "onto_source_slices", "read_scintigram", "read_study"]
+__all__ = [
+    "InputFiles",
+    "list_series",
+    "modality_of",
+    "onto_source_slices",
+    "read_scintigram",
+    "read_study",
+]

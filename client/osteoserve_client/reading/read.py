@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.errors import InputNotFoundError, NoImageError, UsageError
-from osteoserve_client.reading.dicom.reader import read_dicom, scan_files
+from osteoserve_client.reading.dicom.reader import Scan, read_dicom, scan_files
 from osteoserve_client.reading.dicom.tilt import shear_back
 from osteoserve_client.reading.discretion import silenced_libraries
 from osteoserve_client.reading.files import Progress, display_name, unreported
@@ -33,8 +34,43 @@ _VOLUMES = tuple(suffix for pair in _FORMATS for suffix in pair)
 _IMAGES = (".png", ".tif", ".tiff")
 
 
+class InputFiles:
+    """What lies at a path; DICOM headers are read once, when they are first asked for.
+
+    Args:
+        path: A file or folder.
+        on_progress: Called with units of work done and to do while headers are read.
+
+    Raises:
+        UsageError: The path does not exist.
+    """
+
+    def __init__(self, path: Path, *, on_progress: Progress | None = None) -> None:
+        self.path = Path(path)
+        self._on_progress = on_progress or unreported
+        _check_exists(self.path)
+
+    @classmethod
+    def at(cls, source: Path | InputFiles, on_progress: Progress) -> InputFiles:
+        """Those at a path, or the very ones that are given."""
+        if isinstance(source, InputFiles):
+            return source
+        return cls(source, on_progress=on_progress)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """All DICOM images.
+
+        Raises:
+            NoImageError: There is none.
+            UnreadableFileError: A DICOM file is damaged.
+        """
+        with silenced_libraries():
+            return scan_files(self.path, self._on_progress)
+
+
 def read_study(
-    path: Path,
+    source: Path | InputFiles,
     *,
     series: str | None = None,
     resample_tilt: bool = False,
@@ -43,9 +79,9 @@ def read_study(
     """Reads one CT volume, or says why it cannot be segmented safely.
 
     Args:
-        path: A folder of DICOM files (nested in any way, with anything else among them), a single
+        source: A folder of DICOM files (nested in any way, with anything else among them), a single
             DICOM file, or a NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.nhdr``) or
-            MetaImage (``.mha``, ``.mhd``) file.
+            MetaImage (``.mha``, ``.mhd``) file; or the `InputFiles` at one of these.
         series: Which DICOM series: a ``SeriesSummary.identifier`` or a Series Instance UID.
             Needed where there are several CT series.
         resample_tilt: Accept a tilted gantry and resample its slices onto a rectified grid:
@@ -61,14 +97,15 @@ def read_study(
         InputError: The input is refused; the subclass says why, the message where. Neither
             message nor warnings hold anything of the patient.
     """
-    path, report = Path(path), on_progress or unreported
-    _check_exists(path)
+    report = on_progress or unreported
+    files = InputFiles.at(source, report)
+    path = files.path
     for suffixes, read in _FORMATS.items():
         if path.is_file() and path.name.lower().endswith(suffixes):
             if series is not None:
                 raise UsageError(f"{display_name(path, path)}: has no series to choose from")
             return read(path, display_name(path, path), on_progress=report)
-    return read_dicom(path, series=series, resample_tilt=resample_tilt, on_progress=report)
+    return read_dicom(files.scan, series=series, resample_tilt=resample_tilt, on_progress=report)
 
 
 def read_scintigram(
@@ -108,25 +145,24 @@ def read_scintigram(
     return read_image(path, name, view=view, on_progress=report)
 
 
-def modality_of(path: Path, *, series: str | None = None) -> Modality:
+def modality_of(source: Path | InputFiles, *, series: str | None = None) -> Modality:
     """Whether a path is read by ``read_study`` ("CT") or by ``read_scintigram`` ("NM").
 
     Args:
-        path: What is to be segmented.
+        source: What is to be segmented; `InputFiles` spare ``read_study`` a second look at headers.
         series: Which DICOM series, as for ``read_study``.
 
     Raises:
         UsageError: The path does not exist, or it holds both and no series was asked for.
         InputError: No DICOM image is there, or a file is damaged.
     """
-    path = Path(path)
-    _check_exists(path)
-    if _is_image(path):
+    files = InputFiles.at(source, unreported)
+    if _is_image(files.path):
         return "NM"
-    if _is_volume(path):
+    if _is_volume(files.path):
         return "CT"
     with silenced_libraries():
-        return modality_of_files(scan_files(path).images, series)
+        return modality_of_files(files.scan.images, series)
 
 
 def list_series(path: Path) -> tuple[SeriesSummary, ...]:
@@ -137,12 +173,12 @@ def list_series(path: Path) -> tuple[SeriesSummary, ...]:
         NoImageError: It holds no DICOM image.
         UnreadableFileError: A DICOM file in it is damaged.
     """
-    path = Path(path)
-    _check_exists(path)
-    if _is_volume(path):
-        raise NoImageError(f"{display_name(path, path)}: is no DICOM file and has no series")
+    files = InputFiles(path)
+    if _is_volume(files.path):
+        name = display_name(files.path, files.path)
+        raise NoImageError(f"{name}: is no DICOM file and has no series")
     with silenced_libraries():
-        return list_of_files(scan_files(path).images)
+        return list_of_files(files.scan.images)
 
 
 def onto_source_slices(study: Study, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

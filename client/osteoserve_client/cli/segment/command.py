@@ -10,6 +10,8 @@ import click
 from click.core import ParameterSource
 
 from osteoserve_client.cli.connection import server_option
+from osteoserve_client.cli.progress import progress_bars
+from osteoserve_client.cli.segment.stages import Times
 
 #: What is asked where --model does not say.
 MODELS: Final = MappingProxyType({"CT": "unet_skeleton", "NM": "mask_rcnn_scintigraphy"})
@@ -90,23 +92,25 @@ def segment(ctx: click.Context, /, source: Path, series: str | None, **options: 
     whole-body bone scan regions.seg.dcm (for DICOM), a label image of each view, regions.csv,
     report.json and preview.png. All of them are written, or none.
     """
-    from osteoserve_client.reading import modality_of
+    from osteoserve_client.reading import InputFiles, modality_of
 
-    modality = modality_of(source, series=series)
+    times = Times()
+    with progress_bars() as advance:
+        # Headers are most of the reading: those that tell the modality are not read again.
+        files = InputFiles(source, on_progress=lambda done, total: advance("Reading", done, total))
+        modality = times.measured("read", lambda: modality_of(files, series=series))
     _check_options(ctx, modality)
-    options["model"] = options["model"] or MODELS[modality]
-    for other in OPTIONS:
-        if other != modality:
-            for name in OPTIONS[other]:
-                del options[name]
+    others = {name for kind, names in OPTIONS.items() if kind != modality for name in names}
+    own = {name: value for name, value in options.items() if name not in others}
+    own["model"] = own["model"] or MODELS[modality]
     if modality == "NM":
         from osteoserve_client.cli.segment.scintigram import segment_scintigram
 
-        segment_scintigram(source, series=series, **options)
+        segment_scintigram(files, series=series, times=times, **own)
     else:
         from osteoserve_client.cli.segment.volume import segment_volume
 
-        segment_volume(source, series=series, **options)
+        segment_volume(files, series=series, times=times, **own)
 
 
 def _check_options(ctx: click.Context, modality: str) -> None:

@@ -13,14 +13,16 @@ from osteoserve_client.cli.progress import progress_bars
 from osteoserve_client.cli.segment.stages import Times, shown, tell
 
 if TYPE_CHECKING:
+    from osteoserve_client.reading import InputFiles
     from osteoserve_client.scintigram import Scintigram
     from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 
 def segment_scintigram(
-    source: Path,
+    source: InputFiles,
     output: Path,
     *,
+    times: Times,
     model: str,
     server: Server | None,
     series: str | None,
@@ -39,12 +41,11 @@ def segment_scintigram(
     from osteoserve_client.service import scintigraphy_options
     from osteoserve_client.writing import check_scintigram, write_scintigram_outputs
 
-    times = Times()
     with progress_bars() as advance:
         scan = times.measured(
             "read",
             lambda: read_scintigram(
-                source,
+                source.path,
                 view=view,
                 series=series,
                 on_progress=lambda done, total: advance("Reading", done, total),

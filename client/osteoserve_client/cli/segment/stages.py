@@ -21,10 +21,10 @@ class Times(dict[str, float]):
     """Seconds that each stage took."""
 
     def measured(self, stage: str, call: Callable[[], Result]) -> Result:
-        """Run a stage."""
+        """Run a stage, or a further part of it."""
         start = perf_counter()
         result = call()
-        self[stage] = perf_counter() - start
+        self[stage] = self.get(stage, 0.0) + perf_counter() - start
         return result
 
     def line(self, subject: str, inside: Iterable[pb.StageTime]) -> str:

@@ -13,14 +13,16 @@ from osteoserve_client.cli.progress import progress_bars
 from osteoserve_client.cli.segment.stages import Times, shown, tell
 
 if TYPE_CHECKING:
+    from osteoserve_client.reading import InputFiles
     from osteoserve_client.study import Study
     from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 
 def segment_volume(
-    source: Path,
+    source: InputFiles,
     output: Path,
     *,
+    times: Times,
     model: str,
     server: Server | None,
     series: str | None,
@@ -35,7 +37,6 @@ def segment_volume(
     from osteoserve_client.service import preprocessing_options
     from osteoserve_client.writing import check_study, write_outputs
 
-    times = Times()
     with progress_bars() as advance:
         # Reading comes first: a study that is refused costs no start of a service.
         study = times.measured(

@@ -58,11 +58,10 @@ class Scan:
 
 
 def read_dicom(
-    path: Path, *, series: str | None, resample_tilt: bool, on_progress: Progress
+    scan: Scan, *, series: str | None, resample_tilt: bool, on_progress: Progress
 ) -> Study:
     """Reads one CT series; see ``osteoserve_client.reading.read_study``."""
     with silenced_libraries():
-        scan = scan_files(path, on_progress)
         chosen = choose_series(sort_into_series(scan.images), series)
         slices = _slices(chosen)
         ordered = stack(slices)
