@@ -19,7 +19,13 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from osteoserve_preprocessing.inference.configuration import ONNX_FILE, PLAN_FILE
+from osteoserve_preprocessing.inference.configuration import (
+    ONNX_FILE,
+    PLAN_FILE,
+    PlanFile,
+    serve_plan,
+)
+from osteoserve_preprocessing.triton.repository import model_folders
 
 DIGEST = "osteoserve.model_sha256"
 
@@ -104,12 +110,8 @@ def plan_repository(repository: Path, engines: Path) -> list[str]:
             raise ModelError(f"{plan} is absent: it was not built")
         config = _config(model, "tensorrt")
         # Configured for ONNX Runtime's TensorRT; a plan replaces it, in its own precision.
-        config.optimization.ClearField("execution_accelerators")
-        config.backend, config.default_model_filename = "tensorrt", PLAN_FILE
-        parameters = config.parameters
-        parameters[DIGEST].string_value = _sha256(plan)
-        precision = parameters["osteoserve.file_precision"].string_value
-        parameters["osteoserve.precision"].string_value = precision
+        precision = config.parameters["osteoserve.file_precision"].string_value
+        serve_plan(config, PlanFile(digest=_sha256(plan), precision=precision))
         folder = partial / model.name
         version = folder / str(config.version_policy.specific.versions[0])
         version.mkdir(parents=True)
@@ -139,7 +141,7 @@ def _shapes(config: model_config_pb2.ModelConfig) -> list[str]:
 
 
 def _models(repository: Path) -> list[Path]:
-    models = sorted(path.parent for path in repository.glob("*/config.pbtxt"))
+    models = model_folders(repository)
     if not models:
         raise ModelError(f"{repository} holds no model")
     return models

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from osteoserve_client.cli.connection import Server, server_option, service_client
+from osteoserve_client.cli.connection import MODELS, Server, server_option, service_client
 from osteoserve_client.cli.progress import Advance, progress_bars
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="What osteoserve segment wrote of the same scan; no service is asked.",
 )
-@click.option(
-    "--model", default="mask_rcnn_scintigraphy", show_default=True, help="Which model to ask."
-)
+@click.option("--model", default=MODELS["NM"], show_default=True, help="Which model to ask.")
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="Say everything as one JSON document.")
 def bsi(

@@ -1,4 +1,4 @@
-"""Which service a subcommand talks to: the one that is named, or one of its own."""
+"""Which service a subcommand asks, the one that is named or one of its own, and which model."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
     from osteoserve_client.service import Credentials, ServiceClient
+
+#: What is asked, by modality, where nothing else is said.
+MODELS: Final = MappingProxyType({"CT": "unet_skeleton", "NM": "mask_rcnn_scintigraphy"})
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -130,7 +130,7 @@ def find_regions(
                 label=int(labels[k]),
                 name=name,
                 view=view,
-                side=RegionName.of(name).side,
+                side="",  # told when the middle of the body is known
                 score=score,
                 box=_box(boxes[k], composed, view),
                 mask=own,

@@ -127,6 +127,23 @@ def _tensorrt(
             },
         )
         return config
+    return serve_plan(config, plan)
+
+
+def serve_plan(
+    config: model_config_pb2.ModelConfig, plan: PlanFile
+) -> model_config_pb2.ModelConfig:
+    """Have a configuration serve a plan in place of the ONNX file, by Triton's own backend.
+
+    Args:
+        config: Of the profile "tensorrt"; changed.
+        plan: What takes the file's place.
+
+    Returns:
+        The same configuration.
+    """
+    if config.optimization.HasField("execution_accelerators"):
+        config.optimization.ClearField("execution_accelerators")
     config.backend, config.default_model_filename = "tensorrt", PLAN_FILE
     config.parameters["osteoserve.model_sha256"].string_value = plan.digest
     config.parameters["osteoserve.precision"].string_value = plan.precision

@@ -78,7 +78,7 @@ class Labelling:
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """
-        filled = np.flatnonzero(slices.any(axis=(1, 2)))
+        filled = await in_thread(self._executor, lambda: np.flatnonzero(slices.any(axis=(1, 2))))
         total, done = len(filled), 0
         slabs = iter([filled[first : first + SLAB] for first in range(0, total, SLAB)])
         under_way: deque[tuple[Slab, asyncio.Task[None]]] = deque()

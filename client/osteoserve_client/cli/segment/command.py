@@ -9,12 +9,9 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from osteoserve_client.cli.connection import server_option
+from osteoserve_client.cli.connection import MODELS, server_option
 from osteoserve_client.cli.progress import progress_bars
 from osteoserve_client.cli.segment.stages import Times
-
-#: What is asked where --model does not say.
-MODELS: Final = MappingProxyType({"CT": "unet_skeleton", "NM": "mask_rcnn_scintigraphy"})
 
 #: Options that only one kind of input has.
 OPTIONS: Final = MappingProxyType(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from osteoserve_client.service.options import VIEW_MESSAGES
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
-VIEWS = {pb.VIEW_ANTERIOR: "anterior", pb.VIEW_POSTERIOR: "posterior"}
+VIEWS = {number: view for view, number in VIEW_MESSAGES.items()}
 SIDES = {pb.SIDE_LEFT: "left", pb.SIDE_RIGHT: "right"}
 KINDS = {pb.RegionFinding.KIND_MISSING: "missing", pb.RegionFinding.KIND_DOUBLED: "doubled"}
 
