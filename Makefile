@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Models whose ONNX files are too large for git; their checkpoints are in export/checkpoints.
 LARGE_MODELS := resnet_unet_pelvis
 
-.PHONY: demo models test test-quick bench lint format stubs serve doctor clean
+.PHONY: demo models test test-quick test-faults bench lint format stubs serve doctor clean
 
 demo: .venv/.demo ## Phantoms of both kinds in, masks out; or STUDY=<folder or file>, with OPTIONS=<of segment>
 ifeq ($(strip $(STUDY)),)
@@ -37,6 +37,9 @@ test: .venv/.test ## Every test
 
 test-quick: .venv/.test ## The tests that take no more than seconds each
 	@$(BIN)/python -m pytest -m "not slow"
+
+test-faults: .venv/.test ## Kills, floods and stalls of real processes, fifty times each: minutes
+	@$(BIN)/python -m pytest tests/faults --faults
 
 bench: .venv/.test ## Latency of one volume, by pytest-benchmark
 	@$(BIN)/python -m pytest benchmarks --benchmark-only
