@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from osteoserve_client.errors import ServiceUnavailableError
 COMMAND = (sys.executable, "-m", "osteoserve_client", "serve", "--announce", "--port", "0")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
+
+
+#: Settings of this machine's service (docs/configuration.md): it may ask for tokens, or for TLS.
+SERVICE_VARIABLES = "OSTEOSERVE_SERVE_"
 
 
 class LocalService:
@@ -91,7 +96,11 @@ class LocalService:
     def _started(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_own_environment(),
             )
         except OSError as error:
             raise ServiceUnavailableError(
@@ -141,3 +150,10 @@ class LocalService:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "no word from it")
+
+
+def _own_environment() -> dict[str, str]:
+    """This process's, without what configures another service than one of one's own."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(SERVICE_VARIABLES)
+    }

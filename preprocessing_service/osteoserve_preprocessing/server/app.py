@@ -28,6 +28,7 @@ from osteoserve_preprocessing.server.health import (
     HealthMonitor,
     HealthService,
 )
+from osteoserve_preprocessing.server.limits import MESSAGE_BYTES
 from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.pipeline import VolumePipeline
@@ -50,8 +51,7 @@ logger = logging.getLogger(__name__)
 SERVER_OPTIONS = (
     # Without this a second service on the same port starts without complaint.
     ("grpc.so_reuseport", 0),
-    # gRPC's default, stated: no message may be larger, however it is declared.
-    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 100),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from osteoserve_preprocessing.errors import OptionError, UploadError
 
 #: Bytes of a voxel on the wire: int16, or uint16 for counts.
-VOXEL_BYTES = 2
+VOXEL_BYTES: Final = 2
+
+#: gRPC's default, stated: no message may be larger, however it is declared.
+MESSAGE_BYTES: Final = 4 << 20
+
+#: The largest chunk that fits into a message, with room for what frames it.
+LARGEST_CHUNK: Final = MESSAGE_BYTES - (1 << 10)
+
+#: Bounds that may be nothing: no queue, no patience with running calls.
+_MAY_BE_ZERO: Final = ("queued_calls", "drain_s")
+
+
+def _bound(default: float, meaning: str) -> Any:
+    """A bound, and what its option and the documentation say of it."""
+    return field(default=default, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of memory, concurrency and patience.
+    """Bounds of memory, concurrency and patience; names end with the unit, ``_s`` is seconds.
 
-    Args:
-        chunk_bytes: Size of the chunks of an answer.
-        volume_bytes: Largest volume, as int16.
-        slices: Most slices of a volume.
-        resident_volumes: Volumes that may be in memory at once, from the first chunk of the
-            request to the last of the answer.
-        concurrent_calls: Calls whose header is read; those without a place for their volume wait
-            before their upload.
-        queued_calls: Further calls that wait; those beyond are refused at once.
-        retry_after_s: What a refused caller is told to wait.
-        idle_s: Longest silence of a client, before each message that it sends or takes.
-            Keepalive alone notices a stopped client only after a minute.
-        upload_s: Longest that one upload may take.
-        inference_s: Longest that Triton may take for one volume.
-        drain_s: How long running calls may go on after the service was told to stop.
+    What each one means stands beside it, and becomes the help of its option.
 
     Raises:
-        OptionError: A bound is not positive.
+        OptionError: A bound is not positive, not finite, or a chunk would fit into no message.
     """
 
-    chunk_bytes: int = 1 << 20
-    volume_bytes: int = 1 << 30
-    slices: int = 2000
-    resident_volumes: int = 2
-    concurrent_calls: int = 8
-    queued_calls: int = 8
-    retry_after_s: int = 10
-    idle_s: float = 30.0
-    upload_s: float = 120.0
-    inference_s: float = 300.0
-    drain_s: float = 30.0
+    chunk_bytes: int = _bound(1 << 20, "Size of the chunks of an answer; at most 4095KiB.")
+    volume_bytes: int = _bound(1 << 30, "Largest volume, as int16.")
+    slices: int = _bound(2000, "Most slices of a volume.")
+    resident_volumes: int = _bound(
+        2, "Volumes in memory at once, from the first chunk to the last of the answer."
+    )
+    concurrent_calls: int = _bound(
+        8, "Calls at once; those without a place for their volume wait before their upload."
+    )
+    queued_calls: int = _bound(8, "Further calls that wait; those beyond are refused at once.")
+    retry_after_s: int = _bound(10, "What a refused caller is told to wait.")
+    # Keepalive alone notices a stopped client only after a minute.
+    idle_s: float = _bound(30.0, "Longest silence of a client, sending or taking.")
+    upload_s: float = _bound(120.0, "Longest that one upload may take.")
+    inference_s: float = _bound(300.0, "Longest that Triton may take for one volume.")
+    drain_s: float = _bound(30.0, "How long running calls may go on after a stop was asked for.")
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 0 or (value == 0 and name not in ("queued_calls", "drain_s")):
+            if not (math.isfinite(value) and (value > 0 or (not value and name in _MAY_BE_ZERO))):
                 raise OptionError(f"limit {name} must be positive, not {value}")
+        if self.chunk_bytes > LARGEST_CHUNK:
+            raise OptionError(f"limit chunk_bytes must be at most {LARGEST_CHUNK}: a message ends")
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """Refuse an upload that is too large, before a byte of it is taken.

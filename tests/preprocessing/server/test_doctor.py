@@ -7,13 +7,23 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from osteoserve_preprocessing.server import Limits
-from osteoserve_preprocessing.server.doctor import Finding, State, healthy, machine, report
+from osteoserve_preprocessing.server.configuration import Row
+from osteoserve_preprocessing.server.doctor import (
+    Finding,
+    State,
+    bounds,
+    healthy,
+    machine,
+    memory,
+    report,
+)
 
 MODEL = "edges"
 
@@ -102,12 +112,64 @@ def test_the_cpu_is_judged_by_its_instructions(tmp_path: Path, line: str) -> Non
     assert words in finding.detail
 
 
-@pytest.mark.parametrize(("kib", "state"), [(1 << 20, State.NOTE), (1 << 25, State.OK)])
+@pytest.fixture
+def machine_of(tmp_path: Path) -> Callable[..., dict[str, Path]]:
+    """A machine with so much memory available, and control groups with what their files say."""
+
+    def make(
+        available: int, groups: str = "", files: dict[str, str] | None = None
+    ) -> dict[str, Path]:
+        proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
+        (proc / "self").mkdir(parents=True)
+        (proc / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable:  {available >> 10} kB\n")
+        (proc / "self" / "cgroup").write_text(groups)
+        for name, content in (files or {}).items():
+            path = cgroups / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return {"proc": proc, "cgroups": cgroups}
+
+    return make
+
+
+@pytest.mark.parametrize(("available", "state"), [(1 << 30, State.NOTE), (1 << 35, State.OK)])
 def test_memory_is_compared_with_what_may_be_resident(
-    tmp_path: Path, kib: int, state: State
+    machine_of: Any, available: int, state: State
 ) -> None:
-    (tmp_path / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable:  {kib} kB\n")
-    assert machine.memory(Limits(), tmp_path / "meminfo").state is state
+    assert memory.memory(Limits(), **machine_of(available)).state is state
+
+
+GIB = str(1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        ("0::/a/b\n", {"a/memory.max": GIB, "a/memory.current": "0", "a/b/memory.max": "max\n"}),
+        (
+            "3:cpu:/x\n4:memory:/a\n0::/\n",
+            {"memory/a/memory.limit_in_bytes": GIB, "memory/a/memory.usage_in_bytes": "0"},
+        ),
+        # In a container: the path is the host's, the mount the container's own.
+        (
+            "4:memory:/docker/1\n",
+            {"memory/memory.limit_in_bytes": GIB, "memory/memory.usage_in_bytes": "0"},
+        ),
+    ],
+)
+def test_a_limit_of_a_control_group_counts(
+    machine_of: Any, groups: str, files: dict[str, str]
+) -> None:
+    finding = memory.memory(Limits(), **machine_of(1 << 35, groups, files))
+    assert finding.state is State.NOTE
+    assert "1024 MiB left in the control group" in finding.detail
+
+
+def test_limits_that_contradict_each_other_are_named() -> None:
+    assert bounds.limits(Limits()).state is State.OK
+    finding = bounds.limits(Limits(resident_volumes=9, idle_s=121, inference_s=5))
+    assert finding.state is State.NOTE
+    assert all(name in finding.detail for name in ("resident_volumes", "upload_s", "inference_s"))
 
 
 def test_absent_shared_memory_is_broken(tmp_path: Path) -> None:
@@ -128,10 +190,21 @@ def test_only_what_is_broken_makes_a_machine_unhealthy(state: State) -> None:
     assert healthy((*FINDINGS, Finding("c", state, "?"))) == (state is not State.BROKEN)
 
 
-def test_the_report_shows_findings_and_remedies() -> None:
-    assert report(FINDINGS, as_json=False).splitlines() == [
+ROWS = (Row("port", 1, "flag"), Row("limits.volume_bytes", 1 << 20, "default"))
+
+
+def test_the_report_shows_findings_remedies_and_settings() -> None:
+    assert report(FINDINGS, ROWS, as_json=False).splitlines() == [
         "ok      a: fine",
         "note    b: so so",
         "        -> mend it",
+        "flag         port                 1",
+        "default      limits.volume_bytes  1MiB",
     ]
-    assert json.loads(report(FINDINGS, as_json=True))["findings"][1]["remedy"] == "mend it"
+    document = json.loads(report(FINDINGS, ROWS, as_json=True))
+    assert document["findings"][1]["remedy"] == "mend it"
+    assert document["settings"][1] == {
+        "key": "limits.volume_bytes",
+        "value": 1 << 20,
+        "source": "default",
+    }

@@ -1,6 +1,6 @@
 """``osteoserve doctor``: what is wrong with this machine, and how to mend it."""
 
-from osteoserve_preprocessing.server.doctor import machine, serving
+from osteoserve_preprocessing.server.doctor import bounds, machine, memory, network, serving
 from osteoserve_preprocessing.server.doctor.findings import Finding, State, healthy, report
 from osteoserve_preprocessing.server.settings import Settings
 
@@ -17,10 +17,14 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         machine.numpy_version(),
         machine.cpu(),
         machine.gpu(settings.profile),
-        machine.memory(settings.limits),
+        memory.memory(settings.limits),
+        bounds.limits(settings.limits),
         machine.shared_memory(),
         machine.temporary_folder(),
-        machine.port(settings.port),
+        network.port(settings),
+        *network.tls(settings),
+        *network.tokens(settings),
+        *network.audit_log(settings),
         *serving.models(settings),
         *serving.triton(settings),
     )

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from enum import Enum
 
+from osteoserve_preprocessing.server.configuration import Row
+
 
 class State(Enum):
     """How a question was answered."""
@@ -40,14 +42,21 @@ def healthy(findings: tuple[Finding, ...]) -> bool:
     return all(finding.state is not State.BROKEN for finding in findings)
 
 
-def report(findings: tuple[Finding, ...], *, as_json: bool) -> str:
-    """The findings as text, or as one JSON document."""
+def report(findings: tuple[Finding, ...], settings: tuple[Row, ...], *, as_json: bool) -> str:
+    """Findings, and the settings they are about, as text or as one JSON document."""
     if as_json:
         rows = [asdict(finding) | {"state": finding.state.value} for finding in findings]
-        return json.dumps({"healthy": healthy(findings), "findings": rows}, indent=2)
+        document = {
+            "healthy": healthy(findings),
+            "findings": rows,
+            "settings": list(map(asdict, settings)),
+        }
+        return json.dumps(document, indent=2)
     lines = []
     for finding in findings:
         lines.append(f"{finding.state.value:<6}  {finding.subject}: {finding.detail}")
         if finding.remedy:
             lines.append(f"        -> {finding.remedy}")
+    width = max((len(row.key) for row in settings), default=0)
+    lines += [f"{row.source:<11}  {row.key:<{width}}  {row.shown}" for row in settings]
     return "\n".join(lines)

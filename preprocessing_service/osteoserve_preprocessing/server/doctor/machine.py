@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
-import grpc
 import numpy as np
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from osteoserve_preprocessing.server.doctor.findings import Finding, State
-from osteoserve_preprocessing.server.limits import Limits
 
 MEBIBYTE = 1 << 20
 
@@ -25,11 +21,7 @@ LEAST_SHARED_MEMORY, GOOD_SHARED_MEMORY = 64 * MEBIBYTE, 512 * MEBIBYTE
 #: Private backend directory and logs of the embedded Triton.
 LEAST_TEMPORARY = 256 * MEBIBYTE
 
-#: Of its size as int16, what a volume takes while it is worked on: source, canonical copy, grey
-#: values, masks and labels.
-MEMORY_PER_VOLUME = 5
-
-CPUINFO, MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+CPUINFO = Path("/proc/cpuinfo")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - this is what is examined
 
 
@@ -44,36 +36,6 @@ def numpy_version() -> Finding:
             "pip install 'numpy<2'",
         )
     return Finding(subject, State.OK, version)
-
-
-def port(number: int) -> Finding:
-    """Whether the service's port is free, or a service answers there already."""
-    subject = f"port {number}"
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", number))
-    except OSError as error:
-        if _serving(f"127.0.0.1:{number}"):
-            return Finding(subject, State.OK, "a service is SERVING there")
-        return Finding(
-            subject,
-            State.BROKEN,
-            f"cannot be listened on: {error.strerror}",
-            f"stop what listens there (ss -ltnp 'sport = :{number}'), or serve --port another",
-        )
-    return Finding(subject, State.OK, "free")
-
-
-def _serving(address: str) -> bool:
-    with grpc.insecure_channel(address) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=2.0
-            )
-        except grpc.RpcError:
-            return False  # something else listens there, which is what the finding says
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def shared_memory(folder: Path = SHARED_MEMORY) -> Finding:
@@ -134,24 +96,6 @@ def gpu(profile: str) -> Finding:
             "match the driver's kernel module and libraries; in Docker: --gpus all",
         )
     return Finding(subject, State.OK, names)
-
-
-def memory(limits: Limits, meminfo: Path = MEMINFO) -> Finding:
-    """Whether as many volumes fit as may be resident."""
-    subject = "memory"
-    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-    available = int(lines["MemAvailable"].split()[0]) * 1024
-    worst = limits.resident_volumes * limits.volume_bytes * MEMORY_PER_VOLUME
-    detail = f"{available // MEBIBYTE} MiB available"
-    if available < worst:
-        return Finding(
-            subject,
-            State.NOTE,
-            f"{detail}; {limits.resident_volumes} volumes of the largest size may take "
-            f"{worst // MEBIBYTE} MiB",
-            "volumes of 512x512x500 take a quarter of that; add memory for larger ones",
-        )
-    return Finding(subject, State.OK, detail)
 
 
 def temporary_folder() -> Finding:

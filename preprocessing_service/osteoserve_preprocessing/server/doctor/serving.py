@@ -30,6 +30,12 @@ def models(settings: Settings) -> tuple[Finding, ...]:
     except OptionError as error:
         return (Finding("model repository", State.BROKEN, str(error), "reinstall osteoserve"),)
     configs = sorted(repository.glob("*/config.pbtxt"))
+    absent = sorted({*settings.models}.difference(config.parent.name for config in configs))
+    if absent:
+        detail = f"{repository} has no {', '.join(absent)}"
+        return (Finding("model repository", State.BROKEN, detail, "name others by --model"),)
+    if settings.models:
+        configs = [config for config in configs if config.parent.name in settings.models]
     if not configs:
         return (
             Finding(
@@ -92,7 +98,10 @@ async def _triton(settings: Settings) -> tuple[Finding, ...]:
             if address is None:
                 repository = settings.repository or packaged_repository()
                 embedded = EmbeddedTriton(
-                    repository, profile=settings.profile, log=settings.triton_log
+                    repository,
+                    profile=settings.profile,
+                    models=settings.models,
+                    log=settings.triton_log,
                 )
                 address = stack.enter_context(embedded).grpc_address
             session = await stack.enter_async_context(TritonSession(address))
