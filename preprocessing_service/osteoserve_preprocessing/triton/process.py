@@ -27,6 +27,11 @@ SHARED_MEMORY_NEEDED = 48 << 20
 #: Bytes of shared memory that each model starts with, enough for 16 such slices; it grows.
 _INITIAL_SHARED_MEMORY = 16 << 20
 
+#: Whoever reaches the port could read shared memory of others through a model, or have requests
+#: logged. Triton closes such calls to those who do not send a header; HTTP/2 knows no header with
+#: capitals, and gRPC drops the connection that brings one (RFC 9113, section 8.2.1).
+_CLOSED_TO_ALL = "--grpc-restricted-protocol=shared-memory,trace,logging:NOBODY=0"
+
 
 @dataclass(frozen=True)
 class LaunchOptions:
@@ -151,6 +156,7 @@ def server_command(
         f"--grpc-address={LOOPBACK}",
         f"--grpc-port={options.port}",
         "--reuse-grpc-port=true",
+        _CLOSED_TO_ALL,
         "--allow-http=false",
         "--allow-metrics=false",
         "--log-format=ISO8601",
