@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +19,7 @@ from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.inference import TritonSession
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.calls import Calls
+from osteoserve_preprocessing.server.generations import Generation, Generations
 from osteoserve_preprocessing.server.health import (
     SERVICE_NAME,
     Health,
@@ -41,6 +39,7 @@ from osteoserve_preprocessing.server.security.tls import TlsFiles, server_creden
 from osteoserve_preprocessing.server.security.tokens import TokenFile
 from osteoserve_preprocessing.server.service import PreprocessingService
 from osteoserve_preprocessing.server.settings import Settings, packaged_repository
+from osteoserve_preprocessing.server.signals import Signals
 from osteoserve_preprocessing.triton import EmbeddedTriton
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import (
     add_PreprocessingServiceServicer_to_server,
@@ -69,17 +68,27 @@ class Service:
         address: "HOST:PORT".
         health: What is known of it.
         admission: Who is in.
+        generations: What answers, now and after a reload.
+        server: gRPC's.
     """
 
     address: str
     health: Health
     admission: Admission
+    generations: Generations
+    server: Any
 
     async def serving(self) -> None:
         """Wait until it is SERVING."""
         async for status in self.health.statuses(SERVICE_NAME):
             if status == health_pb2.HealthCheckResponse.SERVING:
                 return
+
+    async def give_up_when(self, asked: asyncio.Event) -> None:
+        """Let running calls go on no longer; for a service that drains."""
+        await asked.wait()
+        logger.warning("told to stop again: running calls are cancelled")
+        await self.server.stop(None)
 
 
 @asynccontextmanager
@@ -94,13 +103,39 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         keep = stack.enter_context(_audit_log(settings.audit_log))
         server = grpc.aio.server(interceptors=_guards(settings, keep), options=SERVER_OPTIONS)
         address = _bind(server, settings)
-        triton = await stack.enter_async_context(_triton(settings))
-        session = await stack.enter_async_context(TritonSession(triton))
         executor = ThreadPoolExecutor(2 * settings.limits.resident_volumes, "compute")
         stack.callback(executor.shutdown)
-        health, models = Health(), Models(session)
+        health, admission = Health(), Admission(settings.limits)
+        generations = Generations(
+            lambda: _generation(settings, admission, executor, health), health
+        )
+        stack.push_async_callback(generations.close)
+        await generations.begin()
+        service = PreprocessingService(
+            Calls(admission, settings.limits, generations.remembered, keep),
+            generations,
+            health,
+            chunk_bytes=settings.limits.chunk_bytes,
+        )
+        add_PreprocessingServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
+        if settings.reflection:
+            _add_reflection(server)
+        await server.start()
+        generations.watch()
+        stack.push_async_callback(server.stop, settings.limits.drain_s)
+        stack.push_async_callback(health.drain)
+        yield Service(address, health, admission, generations, server)
+
+
+@asynccontextmanager
+async def _generation(
+    settings: Settings, admission: Admission, executor: Executor, health: Health
+) -> AsyncIterator[Generation]:
+    """What answers calls, on a Triton of its own or an external one."""
+    async with _triton(settings) as triton, TritonSession(triton) as session:
+        models = Models(session)
         monitor = HealthMonitor(models, session.canary, health)
-        admission = Admission(settings.limits)
         resources = Resources(
             models=models,
             session=session,
@@ -110,24 +145,12 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             version=version("osteoserve"),
             note_success=monitor.note_success,
         )
-        service = PreprocessingService(
-            Calls(admission, settings.limits, models, keep),
-            VolumePipeline(resources),
-            ScintigramPipeline(resources),
-            models,
-            health,
-            chunk_bytes=settings.limits.chunk_bytes,
+        yield Generation(
+            models=models,
+            monitor=monitor,
+            volumes=VolumePipeline(resources),
+            scintigrams=ScintigramPipeline(resources),
         )
-        add_PreprocessingServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-        health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
-        if settings.reflection:
-            _add_reflection(server)
-        await server.start()
-        watching = asyncio.create_task(monitor.run())
-        stack.push_async_callback(_end, watching)
-        stack.push_async_callback(server.stop, settings.limits.drain_s)
-        stack.push_async_callback(health.drain)
-        yield Service(address, health, admission)
 
 
 def _bind(server: Any, settings: Settings) -> str:
@@ -177,11 +200,13 @@ async def _triton(settings: Settings) -> AsyncIterator[str]:
         models=settings.models,
         log=settings.triton_log,
     )
+    starting = asyncio.create_task(asyncio.to_thread(embedded.start))
     try:
-        await asyncio.to_thread(embedded.start)
+        await asyncio.shield(starting)
         yield embedded.grpc_address
     finally:
-        await asyncio.to_thread(embedded.stop)
+        await asyncio.to_thread(embedded.stop)  # which ends a start that is under way
+        await asyncio.gather(starting, return_exceptions=True)
 
 
 def _add_reflection(server: Any) -> None:
@@ -203,7 +228,7 @@ def run(
     announce: Callable[[str], None] | None = None,
     until_stdin_ends: bool = False,
 ) -> None:
-    """Run a service until SIGTERM or SIGINT.
+    """Run a service until SIGTERM or SIGINT; SIGHUP reloads its models.
 
     Args:
         settings: How.
@@ -220,27 +245,36 @@ def run(
 async def _run(
     settings: Settings, announce: Callable[[str], None] | None, until_stdin_ends: bool
 ) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if until_stdin_ends:
-        threading.Thread(target=_stop_at_end_of_stdin, args=(loop, stop), daemon=True).start()
-    serving = asyncio.create_task(_serve(settings, announce, stop))
-    stopping = asyncio.create_task(stop.wait())
+    signals, started = Signals(), asyncio.Event()
+    signals.listen(until_stdin_ends=until_stdin_ends)
+    serving = asyncio.create_task(_serve(settings, announce, signals, started))
+    stopping = asyncio.create_task(signals.stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    await serving
+    if not started.is_set():
+        serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 async def _serve(
-    settings: Settings, announce: Callable[[str], None] | None, stop: asyncio.Event
+    settings: Settings,
+    announce: Callable[[str], None] | None,
+    signals: Signals,
+    started: asyncio.Event,
 ) -> None:
-    async with running(settings) as service:
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(running(settings))
+        started.set()
         logger.info("listening on %s", service.address)
+        service.generations.reload_whenever(signals.reload)
         announcing = asyncio.create_task(_announce(service, announce))
-        await stop.wait()
+        await signals.stop.wait()
         logger.info("draining")
         await _end(announcing)
+        giving_up = asyncio.create_task(service.give_up_when(signals.stop_at_once))
+        await stack.aclose()
+        await _end(giving_up)
 
 
 async def _announce(service: Service, announce: Callable[[str], None] | None) -> None:
@@ -248,10 +282,3 @@ async def _announce(service: Service, announce: Callable[[str], None] | None) ->
     logger.info("serving on %s", service.address)
     if announce:
         announce(service.address)
-
-
-def _stop_at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    # The descriptor, not sys.stdin: a thread that waits in its buffer would block the exit.
-    while os.read(0, 4096):
-        pass
-    loop.call_soon_threadsafe(stop.set)

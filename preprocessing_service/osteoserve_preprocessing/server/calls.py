@@ -17,7 +17,6 @@ from osteoserve_preprocessing.inference import ModelContract
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.exchange import Progress, Request
 from osteoserve_preprocessing.server.limits import Limits
-from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.records import CallRecord, Keep, utc_now
 from osteoserve_preprocessing.server.security.callers import caller
 from osteoserve_preprocessing.server.stages import StageTime
@@ -127,7 +126,7 @@ class Calls:
     Args:
         admission: Places.
         limits: Bounds.
-        models: What Triton serves.
+        remembered: What is known of a model without asking.
         keep: Told of every call that has ended.
         clock: Seconds, monotonic.
         now: UTC.
@@ -137,7 +136,7 @@ class Calls:
         self,
         admission: Admission,
         limits: Limits,
-        models: Models,
+        remembered: Callable[[str], ModelContract | None],
         keep: Keep,
         *,
         clock: Callable[[], float] = monotonic,
@@ -145,7 +144,7 @@ class Calls:
     ) -> None:
         self._admission = admission
         self._limits = limits
-        self._models = models
+        self._remembered = remembered
         self._keep = keep
         self._clock = clock
         self._now = now
@@ -216,7 +215,7 @@ class Calls:
         seconds: float,
     ) -> None:
         # A name that no model has could be anything: a patient's, for one.
-        contract = subject.contract or self._models.remembered(subject.model)
+        contract = subject.contract or self._remembered(subject.model)
         record = CallRecord(
             method=method,
             outcome=outcome,

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from osteoserve_preprocessing.errors import TritonError
+from osteoserve_preprocessing.errors import PreprocessingError
 from osteoserve_preprocessing.inference import ModelContract
 
 logger = logging.getLogger(__name__)
@@ -53,11 +53,18 @@ class SeldomCanary:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def ask(self, contract: ModelContract) -> None:
+        """Ask now, and wait for the answer.
+
+        Raises:
+            PreprocessingError: It fails.
+        """
+        await self._canary(contract)
+        self._alive, self._succeeded_at = True, self._clock()
+
     async def _ask(self, contract: ModelContract) -> None:
         try:
-            await self._canary(contract)
-        except TritonError as error:
+            await self.ask(contract)
+        except PreprocessingError as error:
             logger.warning("canary of %s failed: %s", contract.name, error)
             self.forget()
-        else:
-            self._alive, self._succeeded_at = True, self._clock()

@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from osteoserve_preprocessing.errors import InferenceError, PreprocessingError, TritonError
+from osteoserve_preprocessing.errors import PreprocessingError
 from osteoserve_preprocessing.inference import DetectionContract, ModelContract
 from osteoserve_preprocessing.server.canaries import SeldomCanary
 from osteoserve_preprocessing.server.models import Models
@@ -140,11 +140,35 @@ class HealthMonitor:
         """Check until cancelled."""
         try:
             while True:
-                await self.check()
+                try:
+                    await self.check()
+                # Whatever it is: a check that did not end says nothing good of any model.
+                except Exception:
+                    logger.exception("the check of health failed")
+                    await self._fail()
                 await asyncio.sleep(INTERVAL_S)
         finally:
             for canary in self._seldom.values():
                 await canary.end()
+
+    async def prove(self) -> dict[str, ModelContract]:
+        """Have every model answer its canary, and wait for it.
+
+        Returns:
+            The models that state a contract, by name.
+
+        Raises:
+            TritonUnavailableError: Triton does not answer.
+            InferenceError: A model does not, or not with what its contract promises.
+        """
+        contracts = await self._models.contracts()
+        for contract in contracts.values():
+            if isinstance(contract, DetectionContract):
+                await self._seldom_canary(contract).ask(contract)
+            else:
+                await self._canary(contract)
+            self.note_success(contract.name)
+        return contracts
 
     async def check(self) -> None:
         """Check once."""
@@ -152,32 +176,38 @@ class HealthMonitor:
             contracts = await asyncio.wait_for(self._models.contracts(), CANARY_S)
         except (TimeoutError, PreprocessingError) as error:
             logger.warning("Triton does not answer: %s", error)
-            self._models.forget()
-            for canary in self._seldom.values():
-                canary.forget()
-            known = (*self._succeeded_at, *self._seldom)
-            await self._health.note(dict.fromkeys(known, False))
+            await self._fail()
             return
         ready = dict(
             zip(contracts, await asyncio.gather(*map(self._alive, contracts.values())), strict=True)
         )
         await self._health.note(ready)
 
+    async def _fail(self) -> None:
+        self._models.forget()
+        for canary in self._seldom.values():
+            canary.forget()
+        known = (*self._succeeded_at, *self._seldom)
+        await self._health.note(dict.fromkeys(known, False))
+
     async def _alive(self, contract: ModelContract) -> bool:
         if isinstance(contract, DetectionContract):
-            if contract.name not in self._seldom:
-                self._seldom[contract.name] = SeldomCanary(self._canary, self._clock)
-            return self._seldom[contract.name].alive(contract)
+            return self._seldom_canary(contract).alive(contract)
         try:
             await asyncio.wait_for(self._canary(contract), CANARY_S)
         except TimeoutError:
             # Behind a queue of large batches a canary waits; what was answered meanwhile counts.
             last = self._succeeded_at.get(contract.name, float("-inf"))
             alive = self._clock() - last <= INTERVAL_S + CANARY_S
-        except (TritonError, InferenceError) as error:
+        except PreprocessingError as error:
             logger.warning("canary of %s failed: %s", contract.name, error)
             alive = False
         else:
             alive = True
             self.note_success(contract.name)
         return alive
+
+    def _seldom_canary(self, contract: ModelContract) -> SeldomCanary:
+        if contract.name not in self._seldom:
+            self._seldom[contract.name] = SeldomCanary(self._canary, self._clock)
+        return self._seldom[contract.name]

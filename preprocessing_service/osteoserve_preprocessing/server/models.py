@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from osteoserve_preprocessing.errors import ContractError
+from osteoserve_preprocessing.errors import ContractError, TritonUnavailableError
 from osteoserve_preprocessing.inference import ModelContract, TritonSession
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Models:
         self._clock = clock
         self._contracts: dict[str, ModelContract] = {}
         self._stale_at = float("-inf")
-        self._without_contract: set[str] = set()
+        self._without_contract: dict[str, str] = {}
 
     async def contract(self, name: str) -> ModelContract:
         """One model's contract, asked for anew: an answer must name the model that gave it.
@@ -56,6 +56,23 @@ class Models:
             self._stale_at = self._clock() + self._keep_s
         return self._contracts
 
+    @property
+    def without_contract(self) -> dict[str, str]:
+        """Models that were left out, and why."""
+        return dict(self._without_contract)
+
+    async def confirm(self, contract: ModelContract) -> None:
+        """See that a model is still the one that it was when a call began.
+
+        A Triton that was killed comes back with what then is in its repository.
+
+        Raises:
+            TritonUnavailableError: It is another; the same request may be made again.
+            ModelNotFoundError: It is served no more.
+        """
+        if await self._session.contract(contract.name) != contract:
+            raise TritonUnavailableError(f"model {contract.name} was replaced while it answered")
+
     def remembered(self, name: str) -> ModelContract | None:
         """One model's contract as it was in the last list, without asking."""
         return self._contracts.get(name)
@@ -74,5 +91,5 @@ class Models:
         except ContractError as error:
             if name not in self._without_contract:
                 logger.warning("left out: %s", error)
-            self._without_contract.add(name)
+            self._without_contract[name] = str(error)
             return None

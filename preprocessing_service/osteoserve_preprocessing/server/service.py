@@ -15,15 +15,13 @@ from osteoserve_preprocessing.server.converters import (
     segment_responses,
     volume_request,
 )
+from osteoserve_preprocessing.server.generations import Generations
 from osteoserve_preprocessing.server.health import Health
-from osteoserve_preprocessing.server.models import Models
-from osteoserve_preprocessing.server.pipeline import VolumePipeline
 from osteoserve_preprocessing.server.scintigram_converters import (
     scintigram_progress,
     scintigram_request,
     scintigram_responses,
 )
-from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceServicer
 
@@ -34,17 +32,13 @@ class PreprocessingService(PreprocessingServiceServicer):
     def __init__(
         self,
         calls: Calls,
-        volumes: VolumePipeline,
-        scintigrams: ScintigramPipeline,
-        models: Models,
+        generations: Generations,
         health: Health,
         *,
         chunk_bytes: int,
     ) -> None:
         self._calls = calls
-        self._volumes = volumes
-        self._scintigrams = scintigrams
-        self._models = models
+        self._generations = generations
         self._health = health
         self._chunk_bytes = chunk_bytes
 
@@ -78,27 +72,41 @@ class PreprocessingService(PreprocessingServiceServicer):
 
     async def _preprocess(self, call: StreamCall) -> None:
         request = call.about(volume_request(header_of(await call.upload.header())))
-        async with self._volumes.preprocess(request, call.upload, call.tell) as answer:
+        async with (
+            self._generations.call() as generation,
+            generation.volumes.preprocess(request, call.upload, call.tell) as answer,
+        ):
             await call.send(preprocess_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _segment(self, call: StreamCall) -> None:
         request = call.about(volume_request(header_of(await call.upload.header())))
-        async with self._volumes.segment(request, call.upload, call.tell) as answer:
+        async with (
+            self._generations.call() as generation,
+            generation.volumes.segment(request, call.upload, call.tell) as answer,
+        ):
+            await generation.models.confirm(answer.contract)
             call.answered(answer.contract, answer.stages)
             await call.send(segment_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _segment_scintigram(self, call: StreamCall) -> None:
         request = call.about(scintigram_request(header_of(await call.upload.header())))
-        async with self._scintigrams.segment(request, call.upload, call.tell) as answer:
+        async with (
+            self._generations.call() as generation,
+            generation.scintigrams.segment(request, call.upload, call.tell) as answer,
+        ):
+            await generation.models.confirm(answer.contract)
             call.answered(answer.contract, answer.stages)
             await call.send(scintigram_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _list_models(self) -> pb.ListModelsResponse:
-        contracts = await self._models.contracts()
+        async with self._generations.call() as generation:
+            contracts = await generation.models.contracts()
         return pb.ListModelsResponse(models=map(self._model, contracts.values()))
 
     async def _get_model(self, name: str) -> pb.GetModelResponse:
-        return pb.GetModelResponse(model=self._model(await self._models.contract(name)))
+        async with self._generations.call() as generation:
+            contract = await generation.models.contract(name)
+        return pb.GetModelResponse(model=self._model(contract))
 
     def _model(self, contract: ModelContract) -> pb.Model:
         return model_message(contract, ready=self._health.ready(contract.name))

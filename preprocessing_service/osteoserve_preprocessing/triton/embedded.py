@@ -80,6 +80,7 @@ class EmbeddedTriton:
 
         Raises:
             TritonStartError: It does not start; the message holds the reason from Triton's log.
+                Or `stop` was called meanwhile.
         """
         if self._supervisor is not None:
             raise TritonStartError("the embedded Triton has been started already")
@@ -93,16 +94,25 @@ class EmbeddedTriton:
             options = LaunchOptions(
                 self._repository, self._profile, port.number, models=self._models
             )
-            supervisor = Supervisor(lambda: TritonProcess(options, log), probe)
-            supervisor.start()
-            held.callback(supervisor.stop)
+            self._supervisor = Supervisor(lambda: TritonProcess(options, log), probe)
+            held.callback(self._forget_supervisor)
+            self._supervisor.start()
             self._held = held.pop_all()
-        self._address, self._supervisor = address, supervisor
+        self._address = address
 
     def stop(self) -> None:
-        """End it, and wait until no process, file or shared memory of it is left."""
-        self._supervisor = self._address = None
+        """End it, and wait until no process, file or shared memory of it is left.
+
+        From another thread it also ends a `start` that is under way, which then raises.
+        """
+        supervisor = self._supervisor
+        if supervisor is not None:
+            supervisor.stop()
+        self._address = None
         self._held.close()
+
+    def _forget_supervisor(self) -> None:
+        self._supervisor = None
 
     def _open_log(self) -> IO[bytes]:
         if self._log is None:

@@ -31,7 +31,8 @@ PROBE_PERIOD_S: Final = 2.0
 CONFIRMING_PROBES: Final = 4
 
 #: Seconds to wait before the first restart in a row, the second, and so on; the last one stays.
-BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+#: With a start it must stay below the half minute within which the service promises to be back.
+BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 
 #: Seconds after a restart from which on it no longer counts.
 STABLE_S: Final = 60.0
@@ -65,22 +66,27 @@ class Supervisor:
         """Start a first process; return when every model has answered.
 
         Raises:
-            TritonStartError: It ends, or does not answer; nothing is left running.
+            TritonStartError: It ends, does not answer, or is stopped meanwhile; nothing is left
+                running.
         """
         try:
             self._launch_and_wait()
+            if self._stopping.is_set():
+                raise TritonStartError("Triton was stopped while it started")
         except BaseException:
-            self._end_process(in_good_order=False)
+            with self._launching:
+                self._end_process(in_good_order=False)
             raise
         self._watcher.start()
 
     def stop(self) -> None:
-        """End the process, and wait until no trace of it is left."""
+        """End the process, and wait until no trace of it is left; a `start` under way raises."""
         self._stopping.set()
         self._healthy.clear()
-        with self._launching:  # from here on the watcher launches no more
+        with self._launching:  # from here on nobody launches any more
             self._end_process(in_good_order=True)
-        self._watcher.join()
+        if self._watcher.ident is not None:  # it was started
+            self._watcher.join()
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_PERIOD_S):
