@@ -40,9 +40,8 @@ BATCH: Final = 8
 #: More would only wait in Triton's queue, in front of the next canary.
 IN_FLIGHT: Final = 3
 
-#: Seconds before the first and the second retry. An embedded Triton that was killed is back after
-#: two or three.
-RETRY_DELAYS_S: Final = (3.0, 6.0)
+#: Seconds before each retry. An embedded Triton that was killed is back after three to six.
+RETRY_DELAYS_S: Final = (1.0, 1.0, 2.0, 2.0, 3.0)
 
 
 class TritonSession:
@@ -123,7 +122,7 @@ class TritonSession:
 
         Raises:
             VoxelError: The slices are not such as the model takes.
-            TritonUnavailableError: Triton does not answer, nor after two retries.
+            TritonUnavailableError: Triton does not answer, nor after the retries.
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """
@@ -157,7 +156,7 @@ class TritonSession:
 
         Raises:
             VoxelError: The views are not such as the model takes.
-            TritonUnavailableError: Triton does not answer, nor after two retries.
+            TritonUnavailableError: Triton does not answer, nor after the retries.
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """

@@ -6,9 +6,10 @@ Run by path, as a process of its own between the two, with the standard library 
 
 Standard input is a pipe from the parent: a byte there, SIGTERM or SIGINT end the server in good
 order; end of file (a parent killed with SIGKILL closes the pipe too) or another parent process id
-end it at once. So does the end of the server itself. Whatever it started is killed with it, then
-DIRECTORY and the segments of shared memory whose names begin with SHM_PREFIX are removed. The
-exit status is the server's, 128 and more for a signal.
+end it at once. So does the end of the server itself, and that of a child which it does not miss:
+without a model's process it answers errors for ever, and says that it is ready. Whatever it started
+is killed with it, then DIRECTORY and the segments of shared memory whose names begin with
+SHM_PREFIX are removed. The exit status is the server's, 128 and more for a signal.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def remove_traces(directory: Path, shm_prefix: str) -> None:
 
 def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
     """Wait until the server ends or is to end; whether somebody waits for its good order."""
+    unnoticed: set[str] = set()
     while server.poll() is None:
         readable, _, _ = select.select([_STDIN], [], [], PERIOD_S)
         if readable:
@@ -79,7 +81,25 @@ def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
             return False
         if _signals_received:
             return True
+        # Seen twice, since a server that ends its children itself takes a moment to reap them.
+        before, unnoticed = unnoticed, _ended_children(server.pid)
+        if before & unnoticed:
+            sys.stderr.write("a model's process has ended: Triton is ended with it\n")
+            return False
     return False
+
+
+def _ended_children(parent: int) -> set[str]:
+    """Ids of a process' children that have ended, and that it has not reaped."""
+    ended = set()
+    for listing in Path(f"/proc/{parent}/task").glob("*/children"):
+        # Threads and children may be gone before they are read.
+        with contextlib.suppress(OSError):
+            for child in listing.read_text().split():
+                state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+                if state in "ZX":
+                    ended.add(child)
+    return ended
 
 
 def _kill_all(server: subprocess.Popen[bytes]) -> None:

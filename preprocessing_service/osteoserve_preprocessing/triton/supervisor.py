@@ -30,12 +30,8 @@ PROBE_PERIOD_S: Final = 2.0
 #: gone, and requests go to each in turn.
 CONFIRMING_PROBES: Final = 4
 
-#: Seconds to wait before the first restart in a row, the second, and so on; the last one stays.
-#: With a start it must stay below the half minute within which the service promises to be back.
+#: Seconds to wait before a restart, by the number of those before it that failed; the last stays.
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
-
-#: Seconds after a restart from which on it no longer counts.
-STABLE_S: Final = 60.0
 
 
 class Supervisor:
@@ -54,8 +50,8 @@ class Supervisor:
         self._stopping = threading.Event()
         self._healthy = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="triton-watcher", daemon=True)
-        self._last_probe = self._last_restart = time.monotonic()
-        self._restarts_in_a_row = 0
+        self._last_probe = time.monotonic()
+        self._failed_restarts = 0
 
     @property
     def healthy(self) -> bool:
@@ -112,18 +108,17 @@ class Supervisor:
         return True
 
     def _restart(self) -> None:
-        if time.monotonic() - self._last_restart > STABLE_S:
-            self._restarts_in_a_row = 0
-        delay = BACKOFF_S[min(self._restarts_in_a_row, len(BACKOFF_S) - 1)]
+        delay = BACKOFF_S[min(self._failed_restarts, len(BACKOFF_S) - 1)]
         if self._stopping.wait(delay):
             return
-        self._restarts_in_a_row += 1
-        self._last_restart = time.monotonic()
         _LOG.warning("restarting the embedded Triton")
         try:
             self._launch_and_wait()
         except TritonStartError as error:
+            self._failed_restarts += 1
             _LOG.error("the embedded Triton was not restarted: %s", error)
+        else:
+            self._failed_restarts = 0
 
     def _launch_and_wait(self) -> None:
         with self._launching:
