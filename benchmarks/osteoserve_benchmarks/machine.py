@@ -13,6 +13,10 @@ from typing import Final
 
 CPUINFO, MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 
+#: Version of what is measured and how: times of different ones are not compared. To be raised with
+#: every change to the ways, the phantom or a benchmark that changes what its time is of.
+MEASURE: Final = 1
+
 #: Instructions that decide how fast a network runs.
 FLAGS: Final = (
     "avx2",
@@ -86,8 +90,9 @@ class Machine:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of everything that a figure depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in DISTRIBUTIONS}
+    """Versions of the measuring, of Python and of everything that a figure depends on."""
+    stated = {"measure": str(MEASURE), "python": platform.python_version()}
+    return stated | {name: version(name) for name in DISTRIBUTIONS}
 
 
 def _first(file: Path, key: str) -> str | None:

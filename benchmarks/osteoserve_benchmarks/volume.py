@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,13 @@ from osteoserve_benchmarks.files import checkpoint, model_folder, phantom_study
 from osteoserve_benchmarks.floor import Floor, measure_floor
 from osteoserve_benchmarks.in_process import InProcess
 from osteoserve_benchmarks.machine import Machine, versions
-from osteoserve_benchmarks.memory import peak_rss_mb, process_tree, rss_mb
 from osteoserve_benchmarks.ours import Ours
 from osteoserve_benchmarks.plain import Plain
+from osteoserve_benchmarks.processes import peak_rss_mb, rss_mb
+from osteoserve_benchmarks.served import Served, serving
 from osteoserve_benchmarks.tuned import Tuned
-from osteoserve_benchmarks.way import LABEL_MAP, MODEL
+from osteoserve_benchmarks.way import LABEL_MAP, Say, model_line
 from osteoserve_benchmarks.workers import Run, Worker
-from osteoserve_client.local_service import COMMAND, LocalService
 from osteoserve_client.service import Credentials
 
 #: In the order in which each round runs them.
@@ -29,9 +29,6 @@ OURS, PLAIN, TUNED, IN_PROCESS = WAYS = ("ours", "plain", "tuned", "in_process")
 
 #: Bytes of a voxel on disk and in memory, int16.
 VOXEL_BYTES: Final = 2
-
-#: Told what happens next, in a few words.
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -92,8 +89,8 @@ def measure_volume(
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="osteoserve-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        service = stack.enter_context(_service(server, credentials))
-        idle = service.memory(rss_mb)
+        service = stack.enter_context(serving(server, credentials))
+        idle = service.total(rss_mb)
         workers = {way: stack.enter_context(Worker(make)) for way, make in _ways(service).items()}
         served, here = (workers[way].ask("served") for way in (OURS, IN_PROCESS))
         say(f"phantom, {slices} slices")
@@ -115,9 +112,9 @@ def measure_volume(
                 way: dice(folder / way / LABEL_MAP, folder / PLAIN / LABEL_MAP)
                 for way in (OURS, TUNED)
             },
-            peak_rss_mb=peaks | _named(service.memory(peak_rss_mb), idle),
+            peak_rss_mb=peaks | _named(service.total(peak_rss_mb), idle),
             machine=machine,
-            versions=versions() | {"model": "{} version {}, {}, {}".format(MODEL, *served)},
+            versions=versions() | {"model": model_line(served)},
             same_engine=served == here,
         )
 
@@ -137,31 +134,7 @@ def _in_turn(
     return {way: tuple(found) for way, found in runs.items()}
 
 
-@dataclass(frozen=True)
-class _Service:
-    """A service that answers; ``process`` is its id where it was started here."""
-
-    address: str
-    credentials: Credentials | None
-    process: int | None
-
-    def memory(self, of: Callable[[int], float]) -> float | None:
-        """The sum over service and Triton; what they share is counted for each."""
-        if self.process is None:
-            return None
-        return sum(map(of, process_tree(self.process)))
-
-
-@contextmanager
-def _service(server: str | None, credentials: Credentials | None) -> Iterator[_Service]:
-    if server is not None:
-        yield _Service(server, credentials, None)
-        return
-    with LocalService(command=(*COMMAND, "--model", MODEL)) as local:
-        yield _Service(local.address, None, local.process)
-
-
-def _ways(service: _Service) -> dict[str, Callable[[], object]]:
+def _ways(service: Served) -> dict[str, Callable[[], object]]:
     folder = model_folder()
     return {
         OURS: partial(Ours, service.address, service.credentials),

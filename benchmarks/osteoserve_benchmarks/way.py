@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,6 +16,9 @@ SEGMENTATION: Final = "skeleton.seg.dcm"
 
 #: The model that all ways run: its name in the repository, and of its checkpoint.
 MODEL: Final = "unet_skeleton"
+
+#: Told what happens next, in a few words.
+Say = Callable[[str], None]
 
 
 class Way(Protocol):
@@ -34,3 +38,12 @@ class Way(Protocol):
 def total(stages: Stages) -> float:
     """Seconds of all stages together, what is inside others left out."""
     return sum(seconds for name, seconds in stages.items() if "." not in name)
+
+
+def model_line(served: tuple[str, str, str]) -> str:
+    """What is said of the model that answered.
+
+    Args:
+        served: Its version, precision and digest.
+    """
+    return "{} version {}, {}, {}".format(MODEL, *served)

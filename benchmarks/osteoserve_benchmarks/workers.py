@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from osteoserve_benchmarks.memory import peak_rss_mb
+from osteoserve_benchmarks.processes import peak_rss_mb
 from osteoserve_benchmarks.way import Stages
 
 
@@ -54,7 +54,11 @@ class Worker:
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Call another of the way's methods."""
-        return self._pool.submit(_ask, self._make, method, *arguments).result()
+        return self.begin(method, *arguments).result()
+
+    def begin(self, method: str, *arguments: Any) -> Future[Any]:
+        """Call a method, and do not wait for it."""
+        return self._pool.submit(_ask, self._make, method, *arguments)
 
     def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function in the process."""

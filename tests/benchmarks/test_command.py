@@ -9,10 +9,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from osteoserve_benchmarks.cli import bench, check_packages
+from osteoserve_benchmarks.cli import bench
 from osteoserve_benchmarks.document import KEYS
 from osteoserve_benchmarks.files import model_folder, phantom_study
 from osteoserve_benchmarks.in_process import InProcess
+from osteoserve_benchmarks.options import check_packages
 from osteoserve_benchmarks.workers import Worker
 from osteoserve_client.errors import OutputError, ServiceUnavailableError
 

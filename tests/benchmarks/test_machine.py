@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from osteoserve_benchmarks.floor import Floor, measure_floor
-from osteoserve_benchmarks.memory import peak_rss_mb, process_tree, rss_mb
+from osteoserve_benchmarks.processes import peak_rss_mb, process_tree, rss_mb
 
 HOLDS = "x = bytearray(80_000_000); del x; print(flush=True); input()"
 PARENT = (

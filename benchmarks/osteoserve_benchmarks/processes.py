@@ -1,7 +1,8 @@
-"""Resident memory of processes, as Linux states it (proc(5), /proc/PID/status)."""
+"""Memory and processor time of processes, as Linux states them (proc(5))."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -13,8 +14,22 @@ def rss_mb(process: int | str = "self") -> float:
 
 
 def peak_rss_mb(process: int | str = "self") -> float:
-    """The most that a process has held since it began, in MB of 10^6 bytes."""
+    """The most that a process has held, in MB of 10^6 bytes.
+
+    Since it began, or since `forget_peak_rss`.
+    """
     return _status(process, "VmHWM")
+
+
+def forget_peak_rss(process: int) -> None:
+    """Let the most that a process has held be what it holds now (proc(5), /proc/PID/clear_refs)."""
+    (PROC / str(process) / "clear_refs").write_text("5")
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of all threads of a process since it began, in user and system mode."""
+    fields = _stat_fields((PROC / str(process) / "stat").read_text())
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def process_tree(root: int) -> tuple[int, ...]:
@@ -43,5 +58,9 @@ def _parent(process: int) -> int | None:
         text = (PROC / str(process) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None  # it ended while we looked
-    # The program's name stands in brackets and may hold blanks and brackets itself.
-    return int(text.rpartition(")")[2].split()[1])
+    return int(_stat_fields(text)[1])
+
+
+def _stat_fields(text: str) -> list[str]:
+    """What follows the program's name, which may hold blanks and brackets itself."""
+    return text.rpartition(")")[2].split()

@@ -1,0 +1,1 @@
+"""Many clients at once: volumes an hour, how long each waits, and how busy Triton is."""
