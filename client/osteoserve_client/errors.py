@@ -206,3 +206,11 @@ class OutputError(OsteoserveError, OSError):
     """An output could not be written; none was left behind in part."""
 
     exit_code = 6
+
+
+class JobStoreError(OutputError):
+    """The file that jobs are kept in cannot be written, is damaged, or is none of this version."""
+
+
+class JobStoreHeldError(JobStoreError):
+    """Another process works with the same jobs."""
