@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from osteoserve_client.cli.connection import MODELS, Server, server_option, service_client
+from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import Advance, progress_bars
+from osteoserve_client.segmenting.options import MODELS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,16 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from osteoserve_client.service import Credentials, ServiceClient
-
-#: What is asked, by modality, where nothing else is said.
-MODELS: Final = MappingProxyType({"CT": "unet_skeleton", "NM": "mask_rcnn_scintigraphy"})
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.errors import InputNotFoundError, NoImageError, UsageError
+from osteoserve_client.reading.dicom.kinds import CT, Sought
 from osteoserve_client.reading.dicom.reader import Scan, read_dicom, scan_files
 from osteoserve_client.reading.dicom.tilt import shear_back
 from osteoserve_client.reading.discretion import silenced_libraries
@@ -21,6 +23,7 @@ from osteoserve_client.reading.scintigraphy.choice import (
     modality_of_files,
 )
 from osteoserve_client.reading.scintigraphy.images import read_image
+from osteoserve_client.reading.scintigraphy.kinds import SCINTIGRAM
 from osteoserve_client.reading.scintigraphy.nuclear import read_nuclear
 from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.study import SeriesSummary, Study
@@ -39,14 +42,22 @@ class InputFiles:
 
     Args:
         path: A file or folder.
+        only: Of a folder, the DICOM files that count, at whatever depth; None stands for all.
         on_progress: Called with units of work done and to do while headers are read.
 
     Raises:
         UsageError: The path does not exist.
     """
 
-    def __init__(self, path: Path, *, on_progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        only: Sequence[Path] | None = None,
+        on_progress: Progress | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._only = only
         self._on_progress = on_progress or unreported
         _check_exists(self.path)
 
@@ -65,8 +76,17 @@ class InputFiles:
             NoImageError: There is none.
             UnreadableFileError: A DICOM file is damaged.
         """
+        return self.scan_for(CT, self._on_progress)
+
+    def scan_for(self, sought: Sought, on_progress: Progress) -> Scan:
+        """All DICOM images, their headers read anew; errors as for ``scan``.
+
+        Args:
+            sought: Of what a file without pixels is refused, and not just left out.
+            on_progress: Told of the headers as of the first half of the work.
+        """
         with silenced_libraries():
-            return scan_files(self.path, self._on_progress)
+            return scan_files(self.path, on_progress, sought=sought, only=self._only)
 
 
 def read_study(
@@ -109,7 +129,7 @@ def read_study(
 
 
 def read_scintigram(
-    path: Path,
+    source: Path | InputFiles,
     *,
     view: str | None = None,
     series: str | None = None,
@@ -118,8 +138,9 @@ def read_scintigram(
     """Reads one planar whole-body bone scan, or says why its sides would not be certain.
 
     Args:
-        path: A folder of DICOM files, a single DICOM file (Nuclear Medicine, or a secondary
-            capture of it), or a grey PNG or TIFF image (``.png``, ``.tif``, ``.tiff``).
+        source: A folder of DICOM files, a single DICOM file (Nuclear Medicine, or a secondary
+            capture of it), or a grey PNG or TIFF image (``.png``, ``.tif``, ``.tiff``); or the
+            `InputFiles` at one of these.
         view: "anterior", "posterior", "anterior,posterior" or "posterior,anterior": what the
             frames, pages or files show, in their order; or the halves of one frame from left to
             right. Needed where the file does not state it; must not contradict what it states.
@@ -135,10 +156,12 @@ def read_scintigram(
         InputError: The input is refused; the subclass says why, the message where. Neither
             message nor warnings hold anything of the patient.
     """
-    path, report = Path(path), on_progress or unreported
-    _check_exists(path)
+    report = on_progress or unreported
+    files = InputFiles.at(source, report)
+    path = files.path
     if not _is_image(path):
-        return read_nuclear(path, view=view, series=series, on_progress=report)
+        scan = files.scan_for(SCINTIGRAM, report)
+        return read_nuclear(scan, view=view, series=series, on_progress=report)
     name = display_name(path, path)
     if series is not None:
         raise UsageError(f"{name}: has no series to choose from")

@@ -1,7 +1,8 @@
-"""The command: which of its two ways an input goes, and which options belong to which."""
+"""The command: an input of either kind, and which options belong to which."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,9 +10,10 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from osteoserve_client.cli.connection import MODELS, server_option
+from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import progress_bars
-from osteoserve_client.cli.segment.stages import Times
+from osteoserve_client.cli.segment.stages import Times, shown, summary, tell
+from osteoserve_client.segmenting.options import MODELS, Options
 
 #: Options that only one kind of input has.
 OPTIONS: Final = MappingProxyType(
@@ -80,7 +82,17 @@ _KINDS: Final = MappingProxyType({"CT": "a CT study", "NM": "a bone scan"})
     help="Scans: answer, with a warning, where the picture speaks against views or sides.",
 )
 @click.pass_context
-def segment(ctx: click.Context, /, source: Path, series: str | None, **options: Any) -> None:
+def segment(
+    ctx: click.Context,
+    /,
+    source: Path,
+    output: Path,
+    *,
+    series: str | None,
+    server: Server | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Segment INPUT and write masks, tables, report and picture into OUT.
 
     INPUT is a folder of DICOM files (nested as it may be), one DICOM file, a NIfTI, NRRD or
@@ -90,24 +102,39 @@ def segment(ctx: click.Context, /, source: Path, series: str | None, **options: 
     report.json and preview.png. All of them are written, or none.
     """
     from osteoserve_client.reading import InputFiles, modality_of
+    from osteoserve_client.segmenting.whole import read_input
 
     times = Times()
     with progress_bars() as advance:
+
+        def on_read(done: int, total: int) -> None:
+            advance("Reading", done, total)
+
         # Headers are most of the reading: those that tell the modality are not read again.
-        files = InputFiles(source, on_progress=lambda done, total: advance("Reading", done, total))
+        files = InputFiles(source, on_progress=on_read)
         modality = times.measured("read", lambda: modality_of(files, series=series))
-    _check_options(ctx, modality)
-    others = {name for kind, names in OPTIONS.items() if kind != modality for name in names}
-    own = {name: value for name, value in options.items() if name not in others}
-    own["model"] = own["model"] or MODELS[modality]
-    if modality == "NM":
-        from osteoserve_client.cli.segment.scintigram import segment_scintigram
-
-        segment_scintigram(files, series=series, times=times, **own)
-    else:
-        from osteoserve_client.cli.segment.volume import segment_volume
-
-        segment_volume(files, series=series, times=times, **own)
+        _check_options(ctx, modality)
+        # Reading comes first: an input that is refused costs no start of a service.
+        read = times.measured(
+            "read",
+            lambda: read_input(
+                files, Options(**options), series=series, modality=modality, on_progress=on_read
+            ),
+        )
+        with service_client(server, model=read.model) as client:
+            answered = times.measured(
+                "service", lambda: read.ask(client, on_progress=shown(advance))
+            )
+    segmented = times.measured("write", lambda: answered.write(output))
+    if as_json:
+        click.echo(json.dumps(summary(segmented, times), indent=2))
+        return
+    tell(
+        times.line(segmented.subject, segmented.stages),
+        (*segmented.warnings, *segmented.findings),
+        segmented.paths,
+        {".csv": segmented.found},
+    )
 
 
 def _check_options(ctx: click.Context, modality: str) -> None:

@@ -1,17 +1,18 @@
-"""What both ways share: times of the stages, bars of the service's progress, the last words."""
+"""Times of the stages, bars of the service's progress, and the last words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from osteoserve_client.cli.progress import Advance
 
 if TYPE_CHECKING:
+    from osteoserve_client.segmenting.segmented import Segmented
     from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 Result = TypeVar("Result")
@@ -78,3 +79,15 @@ def tell(line: str, notes: Iterable[str], written: Iterable[Path], words: dict[s
     for path in written:
         size = f"{path.stat().st_size / 1024:.0f} KiB"
         click.echo(f"{path}  {words.get(path.suffix, size)}".rstrip())
+
+
+def summary(segmented: Segmented, times: Times) -> dict[str, Any]:
+    """Say the same to a program."""
+    return {
+        "outputs": [str(path) for path in segmented.paths],
+        "stages_s": times.rounded(),
+        "service_stages_s": {each.stage: round(each.seconds, 3) for each in segmented.stages},
+        "model": {"name": segmented.model.name, "version": segmented.model.version},
+        **segmented.summary,
+        "warnings": list(segmented.warnings),
+    }

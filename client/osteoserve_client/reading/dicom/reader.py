@@ -76,7 +76,13 @@ def read_dicom(
         return _study(ordered, voxels, chosen, tilted=tilted, ignored=scan.ignored)
 
 
-def scan_files(path: Path, on_progress: Progress = unreported, *, sought: Sought = CT) -> Scan:
+def scan_files(
+    path: Path,
+    on_progress: Progress = unreported,
+    *,
+    sought: Sought = CT,
+    only: Sequence[Path] | None = None,
+) -> Scan:
     """Reads the headers of all DICOM images in a folder, or of one file.
 
     Call it inside ``silenced_libraries()``.
@@ -85,12 +91,13 @@ def scan_files(path: Path, on_progress: Progress = unreported, *, sought: Sought
         path: The folder or file.
         on_progress: Told of the headers as of the first half of the work.
         sought: Of what a file without pixels is refused, and not just left out.
+        only: Of a folder, the files that count; None stands for all.
 
     Raises:
         NoImageError: There is no DICOM image.
         UnreadableFileError: A DICOM file is damaged.
     """
-    paths = files_below(path) if path.is_dir() else [path]
+    paths = only or (files_below(path) if path.is_dir() else [path])
     images: list[DicomFile] = []
     for done, each in enumerate(paths, start=1):
         name = display_name(each, path)

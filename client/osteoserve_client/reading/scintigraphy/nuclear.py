@@ -1,9 +1,8 @@
-"""A DICOM folder or file, from its headers to a bone scan."""
+"""Headers of DICOM files, and from them to a bone scan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -12,14 +11,14 @@ from osteoserve_client.errors import InconsistentViewsError, OrientationError
 from osteoserve_client.reading.dicom.attributes import numbers
 from osteoserve_client.reading.dicom.consistency import check_one_study, size
 from osteoserve_client.reading.dicom.headers import DicomFile
-from osteoserve_client.reading.dicom.reader import check_instances, scan_files
+from osteoserve_client.reading.dicom.reader import Scan, check_instances
 from osteoserve_client.reading.dicom.stack import PIXEL_SPACING_TOLERANCE
 from osteoserve_client.reading.discretion import silenced_libraries
 from osteoserve_client.reading.files import Progress
 from osteoserve_client.reading.scintigraphy.assembly import assumptions, check_sizes, turned_view
 from osteoserve_client.reading.scintigraphy.choice import choose_scan
 from osteoserve_client.reading.scintigraphy.frames import NuclearFrame, nuclear_frames
-from osteoserve_client.reading.scintigraphy.kinds import SCINTIGRAM, is_secondary_capture
+from osteoserve_client.reading.scintigraphy.kinds import is_secondary_capture
 from osteoserve_client.reading.scintigraphy.orientation import Turn, agreed, turn_to
 from osteoserve_client.reading.scintigraphy.remarks import described, file_remarks, unique
 from osteoserve_client.reading.scintigraphy.stored_counts import read_counts
@@ -36,11 +35,10 @@ SPACING_AT_DETECTOR = (
 
 
 def read_nuclear(
-    path: Path, *, view: str | None, series: str | None, on_progress: Progress
+    scan: Scan, *, view: str | None, series: str | None, on_progress: Progress
 ) -> Scintigram:
     """Reads one bone scan; see ``osteoserve_client.reading.read_scintigram``."""
     with silenced_libraries():
-        scan = scan_files(path, on_progress, sought=SCINTIGRAM)
         chosen = choose_scan(scan.images, series)
         files = sorted((f for one in chosen for f in one.slices), key=lambda file: file.name)
         check_one_study(files)

@@ -1,0 +1,1 @@
+"""A whole archive of studies, one job each."""
