@@ -16,7 +16,7 @@ class OsteoserveError(Exception):
     Attributes:
         exit_code: What the ``osteoserve`` command ends with: 1 unexpected failure, 2 usage,
             3 input refused, 4 service unavailable or busy, 5 service refused or failed,
-            6 output could not be written.
+            6 output could not be written, 7 some jobs of a batch failed.
     """
 
     exit_code: ClassVar[int] = 1
@@ -214,3 +214,9 @@ class JobStoreError(OutputError):
 
 class JobStoreHeldError(JobStoreError):
     """Another process works with the same jobs."""
+
+
+class BatchIncompleteError(OsteoserveError):
+    """Every job of a batch has ended, and some have failed."""
+
+    exit_code = 7

@@ -70,7 +70,8 @@ def _absent(name: str, error: ModuleNotFoundError, ctx: click.Context) -> click.
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 input refused; "
-        "4 service unavailable or busy; 5 service refused or failed; 6 output not written."
+        "4 service unavailable or busy; 5 service refused or failed; 6 output not written; "
+        "7 some of a batch failed."
     ),
 )
 @click.version_option(version("osteoserve"), prog_name="osteoserve")

@@ -159,7 +159,7 @@ def read_scintigram(
     report = on_progress or unreported
     files = InputFiles.at(source, report)
     path = files.path
-    if not _is_image(path):
+    if not is_image_file(path):
         scan = files.scan_for(SCINTIGRAM, report)
         return read_nuclear(scan, view=view, series=series, on_progress=report)
     name = display_name(path, path)
@@ -180,9 +180,9 @@ def modality_of(source: Path | InputFiles, *, series: str | None = None) -> Moda
         InputError: No DICOM image is there, or a file is damaged.
     """
     files = InputFiles.at(source, unreported)
-    if _is_image(files.path):
+    if is_image_file(files.path):
         return "NM"
-    if _is_volume(files.path):
+    if is_volume_file(files.path):
         return "CT"
     with silenced_libraries():
         return modality_of_files(files.scan.images, series)
@@ -197,7 +197,7 @@ def list_series(path: Path) -> tuple[SeriesSummary, ...]:
         UnreadableFileError: A DICOM file in it is damaged.
     """
     files = InputFiles(path)
-    if _is_volume(files.path):
+    if is_volume_file(files.path):
         name = display_name(files.path, files.path)
         raise NoImageError(f"{name}: is no DICOM file and has no series")
     with silenced_libraries():
@@ -225,11 +225,13 @@ def onto_source_slices(study: Study, labels: npt.NDArray[np.uint8]) -> npt.NDArr
     return shear_back(labels, study.volume.geometry, study.sheared)
 
 
-def _is_volume(path: Path) -> bool:
+def is_volume_file(path: Path) -> bool:
+    """Whether it is a CT volume other than DICOM, by its name."""
     return path.is_file() and path.name.lower().endswith(_VOLUMES)
 
 
-def _is_image(path: Path) -> bool:
+def is_image_file(path: Path) -> bool:
+    """Whether it is a picture that may show a bone scan, by its name."""
     return path.is_file() and path.name.lower().endswith(_IMAGES)
 
 

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import progress_bars
+from osteoserve_client.cli.segment.options import segment_options
 from osteoserve_client.cli.segment.stages import Times, shown, summary, tell
 from osteoserve_client.segmenting.options import MODELS, Options
 
@@ -41,46 +42,7 @@ _KINDS: Final = MappingProxyType({"CT": "a CT study", "NM": "a bone scan"})
 @server_option
 @click.option("--series", metavar="NUMBER", help="Which series, where the folder holds several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON document.")
-@click.option(
-    "--stretcher",
-    type=click.Choice(["body", "milara", "none"]),
-    default="body",
-    show_default=True,
-    help="CT: how to remove the scanner's table.",
-)
-@click.option(
-    "--normalisation",
-    type=click.Choice(["interpatient", "inpatient"]),
-    help="CT: default is what the model was trained with.",
-)
-@click.option("--clip", is_flag=True, help="CT: leave out what is below the femora and the head.")
-@click.option(
-    "--resample-tilt",
-    is_flag=True,
-    help="CT: resample the slices of a tilted gantry; without it they are refused.",
-)
-@click.option(
-    "--view",
-    metavar="VIEW[,VIEW]",
-    help="Scans: anterior, posterior, or both in the order in which they stand side by side, where "
-    "the file does not say.",
-)
-@click.option(
-    "--brightness",
-    type=click.FloatRange(0, min_open=True),
-    help="Scans: factor of grey. Default: 1.",
-)
-@click.option(
-    "--retry/--no-retry",
-    default=True,
-    show_default=True,
-    help="Scans: try again 2.5 times as bright where regions are missing.",
-)
-@click.option(
-    "--trust-views",
-    is_flag=True,
-    help="Scans: answer, with a warning, where the picture speaks against views or sides.",
-)
+@segment_options
 @click.pass_context
 def segment(
     ctx: click.Context,
