@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
 from types import TracebackType
 from typing import Final
 
 import numpy as np
 from tritonclient.grpc import InferResult
 
-from osteoserve_preprocessing.errors import ModelNotFoundError
 from osteoserve_preprocessing.inference.answer import (
     checked_detections,
     checked_labels,
     checked_slices,
     checked_views,
 )
+from osteoserve_preprocessing.inference.asking import Asking
 from osteoserve_preprocessing.inference.canary import canary_slices, canary_views
-from osteoserve_preprocessing.inference.connection import (
-    QUESTION_TIMEOUT_S,
-    Images,
-    TritonConnection,
-    translating,
-)
+from osteoserve_preprocessing.inference.connection import Images
 from osteoserve_preprocessing.inference.contract import (
     DetectionContract,
     ModelContract,
     SegmentationContract,
 )
 from osteoserve_preprocessing.inference.detections import Detections
-from osteoserve_preprocessing.inference.parameters import contract_from_config
+from osteoserve_preprocessing.inference.targets import Resolve, addresses
+from osteoserve_preprocessing.inference.tritons import Tritons
 
 #: Images in a request. Larger ones are no faster on a CPU, tell of progress less often, and keep
 #: a canary waiting longer; on a GPU, Triton's dynamic batching joins them.
 BATCH: Final = 8
 
-#: Requests under way at a time, of all calls together: one computed, one waiting, one on its way.
-#: More would only wait in Triton's queue, in front of the next canary.
+#: Requests under way at a time to each Triton, of all calls together: one computed, one waiting,
+#: one on its way. More would only wait in Triton's queue, in front of the next canary.
 IN_FLIGHT: Final = 3
 
 #: Seconds before each retry. An embedded Triton that was killed is back after three to six.
@@ -45,13 +40,18 @@ RETRY_DELAYS_S: Final = (1.0, 1.0, 2.0, 2.0, 3.0)
 
 
 class TritonSession:
-    """A session with one Triton; an asynchronous context manager.
+    """A session with one Triton, or with several as one; an asynchronous context manager.
 
     Args:
-        url: "host:port" of Triton's gRPC endpoint.
+        url: "host:port" of Triton's gRPC endpoint; several with commas between, or
+            "dns:///name:port", each of whose addresses is a Triton.
         batch: Images in a request; fewer where a model's largest batch is smaller.
-        in_flight: Requests under way at a time.
-        retry_delays_s: Seconds before each retry of a request to a Triton that is unavailable.
+        in_flight: Requests under way at a time, to each Triton.
+        retry_delays_s: Seconds before each retry of a request that no Triton has answered.
+        resolve: Finds the Tritons of each part of ``url``.
+
+    Raises:
+        OptionError: ``url`` names none.
     """
 
     def __init__(
@@ -61,13 +61,15 @@ class TritonSession:
         batch: int = BATCH,
         in_flight: int = IN_FLIGHT,
         retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
+        resolve: Resolve = addresses,
     ) -> None:
-        self._triton = TritonConnection(
-            url, batch=batch, in_flight=in_flight, retry_delays_s=retry_delays_s
+        self._tritons = Tritons(url, places=in_flight, resolve=resolve)
+        self._asking = Asking(
+            self._tritons, batch=batch, in_flight=in_flight, retry_delays_s=retry_delays_s
         )
 
     async def __aenter__(self) -> TritonSession:
-        await self._triton.open()
+        await self._tritons.open()
         return self
 
     async def __aexit__(
@@ -76,7 +78,7 @@ class TritonSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._triton.close()
+        await self._tritons.close()
 
     async def model_names(self) -> list[str]:
         """Names of the models that are ready, sorted.
@@ -84,21 +86,17 @@ class TritonSession:
         Raises:
             TritonUnavailableError: Triton does not answer.
         """
-        return sorted(await self._triton.ready_versions())
+        return sorted(await self._tritons.model_names())
 
     async def contract(self, name: str) -> ModelContract:
-        """The contract of a model, in its newest version that is ready.
+        """The contract of a model, in its newest version that is ready; as most Tritons state it.
 
         Raises:
             ModelNotFoundError: No model of that name is ready.
             ContractError: Its configuration states no contract, or an impossible one.
             TritonUnavailableError: Triton does not answer.
         """
-        versions = await self._triton.ready_versions()
-        if name not in versions:
-            raise ModelNotFoundError(f"Triton serves no model {name}")
-        version = versions[name]
-        return contract_from_config(await self._triton.configuration(name, version), version)
+        return await self._tritons.contract(name)
 
     async def segment(
         self,
@@ -138,7 +136,7 @@ class TritonSession:
             if on_progress is not None:
                 on_progress(done)
 
-        await self._triton.ask_all(contract, slices, take, timeout_s=timeout_s)
+        await self._asking.ask_all(contract, slices, take, timeout_s=timeout_s)
         return labels
 
     async def detect(
@@ -166,7 +164,7 @@ class TritonSession:
         def take(start: int, count: int, answer: InferResult) -> None:
             found[start] = checked_detections(answer, contract, count)
 
-        await self._triton.ask_all(contract, views, take, timeout_s=timeout_s)
+        await self._asking.ask_all(contract, views, take, timeout_s=timeout_s)
         return tuple(each for start in sorted(found) for each in found[start])
 
     async def canary(self, contract: ModelContract) -> None:
@@ -178,11 +176,11 @@ class TritonSession:
         """
         if isinstance(contract, SegmentationContract):
             slices = canary_slices(contract.size_multiple)
-            checked_labels(await self._once(contract, slices), contract, slices.shape)
+            await self._tritons.canary(
+                contract, slices, lambda answer: checked_labels(answer, contract, slices.shape)
+            )
         elif isinstance(contract, DetectionContract):
             views = canary_views(contract.image_size)
-            checked_detections(await self._once(contract, views), contract, len(views))
-
-    async def _once(self, contract: ModelContract, images: Images) -> InferResult:
-        async with translating(f"model {contract.name}"):
-            return await self._triton.infer(contract, images, monotonic() + QUESTION_TIMEOUT_S)
+            await self._tritons.canary(
+                contract, views, lambda answer: checked_detections(answer, contract, len(views))
+            )

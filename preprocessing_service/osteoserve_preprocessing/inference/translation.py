@@ -30,8 +30,3 @@ def translated(error: InferenceServerException, subject: str) -> PreprocessingEr
     """
     kind = _KINDS.get(error.status() or "", InferenceError)
     return kind(f"{subject}: {' '.join(error.message().split())}")
-
-
-def is_unavailable(error: InferenceServerException) -> bool:
-    """Whether asking again may help: Triton is not there, or its queue is full."""
-    return bool(error.status() == "StatusCode.UNAVAILABLE")

@@ -21,7 +21,8 @@ class Settings:
         host: Address to listen on; another than loopback needs TLS, and clients that show a
             token or a certificate.
         port: Port to listen on; 0 takes a free one.
-        triton: "HOST:PORT" of an external Triton's gRPC; None starts the embedded one.
+        triton: "HOST:PORT" of an external Triton's gRPC, several with commas between, or
+            "dns:///NAME:PORT", each of whose addresses is a Triton; None starts the embedded one.
         repository: Model repository of the embedded Triton; None takes the one that comes with
             this package.
         models: Names of the models that the embedded Triton serves; none stands for all of the
@@ -37,8 +38,8 @@ class Settings:
         limits: Bounds.
 
     Raises:
-        OptionError: The port is none, TLS is configured in part, or strangers of other machines
-            could call or read.
+        OptionError: The port or Triton's address is none, TLS is configured in part, or strangers
+            of other machines could call or read.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +66,11 @@ class Settings:
             self._check_open_to_others()
         if not 0 <= self.port <= 65535:
             raise OptionError(f"port must be 0..65535, not {self.port}")
+        if self.triton is not None:
+            # Here, for its package needs what only a running service does.
+            from osteoserve_preprocessing.inference.targets import parse_targets
+
+            parse_targets(self.triton)
 
     def _check_open_to_others(self) -> None:
         if not self.tls_certificate:

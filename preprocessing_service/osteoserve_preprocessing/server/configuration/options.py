@@ -36,8 +36,9 @@ def _settings() -> Iterator[Setting]:
     yield Setting(["--port"], default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
     yield Setting(
         ["--triton"],
-        metavar="HOST:PORT",
-        help="An external Triton's gRPC; without it, one is started.",
+        metavar="HOST:PORT[,...]",
+        help="External Tritons' gRPC, or dns:///NAME:PORT for all behind a name; without it, one "
+        "is started.",
     )
     yield Setting(
         ["--repository"], type=_FOLDER, help="Model repository. Default: the one shipped."
