@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
-from nibabel.nifti1 import Nifti1Header, Nifti1Image
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from nibabel.openers import ImageOpener
 
 from osteoserve_client.errors import (
     AffineError,
@@ -40,6 +41,10 @@ SPACING_TOLERANCE = 1e-3
 ORIGIN_TOLERANCE = 0.1
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Most bytes between the start of a file and its voxels: header and extensions, which measure
+#: kilobytes.
+MAX_OFFSET = 16 << 20
+
 #: Header fields of free text; some writers put the patient's name there.
 _FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name", "data_type")
 
@@ -65,13 +70,12 @@ def nifti_voxels(
         InputError: The file is refused.
     """
     with silenced_libraries():
-        image = _opened_image(path, name)
-        header = image.header
+        header = _header(path, name)
         shape = _shape(header, name)
         geometry = _geometry(_affine(header, name), shape, name)
-        slope, intercept = _scaling(image)
+        slope, intercept = _scaling(header)
         voxels = convert(
-            _reported(_slices(image, shape, name), shape[0], on_progress),
+            _reported(_slices(path, header, shape, name), shape[0], on_progress),
             shape,
             name,
             slope=slope,
@@ -80,12 +84,31 @@ def nifti_voxels(
     return voxels, geometry, header
 
 
-def _opened_image(path: Path, name: str) -> Any:
-    with refusing(UnreadableFileError, f"{name}: cannot be read as NIfTI: it is damaged"):
-        image = nibabel.load(path)
-        if not isinstance(image, Nifti1Image):  # and so is NIfTI-2
-            raise UnreadableFileError(f"{name}: is no NIfTI file")
-        return image
+def _header(path: Path, name: str) -> Any:
+    """The header alone: nibabel would read extensions as long as they say that they are.
+
+    One that says 0 is read to the end of the file, whatever a compressed file expands to.
+    """
+    unreadable = f"{name}: cannot be read as NIfTI: it is damaged, or none"
+    with refusing(UnreadableFileError, unreadable):
+        with _opened(path) as file:
+            start = file.read(Nifti2Header.sizeof_hdr)
+        kinds: tuple[Any, ...] = (Nifti1Header, Nifti2Header)
+        for kind in kinds:
+            if kind.may_contain_header(start):
+                header = kind(start[: kind.sizeof_hdr])
+                if bytes(header["magic"]).startswith(kind.single_magic):
+                    return _with_near_voxels(header, name)
+        raise UnreadableFileError(unreadable)
+
+
+def _with_near_voxels(header: Any, name: str) -> Any:
+    if header.get_data_offset() > MAX_OFFSET:
+        raise UnreadableFileError(
+            f"{name}: its voxels begin {header.get_data_offset()} bytes behind the start; at most "
+            f"{MAX_OFFSET} are skipped"
+        )
+    return header
 
 
 def _reported(
@@ -158,17 +181,19 @@ def _geometry(affine: FloatArray, shape: tuple[int, int, int], name: str) -> Geo
         raise AffineError(f"{name}: {error}") from error
 
 
-def _slices(image: Any, shape: tuple[int, int, int], name: str) -> Iterator[npt.NDArray[Any]]:
+def _slices(
+    path: Path, header: Any, shape: tuple[int, int, int], name: str
+) -> Iterator[npt.NDArray[Any]]:
     """Z times (Y, X) as stored, not scaled: NIfTI stores its first axis first, so Z comes last.
 
     Read one after the other, so that a compressed file costs no more memory than it declares.
     """
     _, rows, columns = shape
-    dtype = image.header.get_data_dtype()
+    dtype = header.get_data_dtype()
     wanted = rows * columns * dtype.itemsize
     damaged = f"{name}: its voxels are truncated or damaged"
-    with refusing(PixelDataError, damaged), _opened(image) as file:
-        file.seek(image.dataobj.offset)  # the header's own is reset when it is loaded
+    with refusing(PixelDataError, damaged), _opened(path) as file:
+        file.seek(header.get_data_offset())
         for _ in range(shape[0]):
             data = file.read(wanted)
             if len(data) < wanted:
@@ -178,17 +203,16 @@ def _slices(image: Any, shape: tuple[int, int, int], name: str) -> Iterator[npt.
             raise PixelDataError(f"{name}: holds more than the voxels that its header declares")
 
 
-def _opened(image: Any) -> AbstractContextManager[BinaryIO]:
-    """The file of the voxels, decompressed on the way."""
-    return image.file_map["image"].get_prepare_fileobj("rb")  # type: ignore[no-any-return]
+def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
+    """The file, decompressed on the way."""
+    file: Any = ImageOpener(str(path), "rb")
+    return file  # type: ignore[no-any-return]
 
 
-def _scaling(image: Any) -> tuple[float, float]:
-    """scl_slope and scl_inter; (1, 0) where values are not scaled.
-
-    From the array proxy: nibabel resets the fields of a header that it has loaded.
-    """
-    return float(image.dataobj.slope), float(image.dataobj.inter)
+def _scaling(header: Any) -> tuple[float, float]:
+    """scl_slope and scl_inter; (1, 0) where values are not scaled."""
+    slope, intercept = header.get_slope_inter()
+    return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
 
 
 def _without_free_text(header: Any) -> Nifti1Header:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.filereader import read_dataset
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -30,7 +30,9 @@ from osteoserve_client.reading.discretion import refusing
 
 #: Most bytes that a deflated file's header may expand to; real ones measure kilobytes.
 MAX_DEFLATED_HEADER = 16 << 20
-#: What may follow the pixels of a deflated file: padding, signatures.
+#: Most bytes of any other header; that of a multi-frame file has kilobytes for each of its frames.
+MAX_HEADER = 64 << 20
+#: What may follow the pixels of a file: padding, signatures.
 _TRAILING_BYTES = 1 << 16
 
 _PIXEL_DATA = 0x7FE00010
@@ -88,22 +90,52 @@ class DicomFile:
         with refusing(PixelDataError, f"{self.name}: the pixel data cannot be read"):
             if self.transfer_syntax != DeflatedExplicitVRLittleEndian:
                 with self.path.open("rb") as file:
-                    return self._value(file)
+                    return self._value(file, declared_bytes)
             limit = self.pixel_offset + declared_bytes + _TRAILING_BYTES
             data = deflated_bytes(self.path, self.dataset.file_meta, self.name)
-            return self._value(BytesIO(expand(data, self.name, limit=limit)))
+            return self._value(BytesIO(expand(data, self.name, limit=limit)), declared_bytes)
 
-    def _value(self, stream: BinaryIO) -> PixelValue:
+    def _value(self, stream: BinaryIO, declared_bytes: int) -> PixelValue:
         stream.seek(self.pixel_offset or 0)
         length = _value_length(stream, self.transfer_syntax)
         if length == _UNDEFINED_LENGTH:
-            return PixelValue(stream.read(), encapsulated=True)
+            return PixelValue(self._fragments(stream, declared_bytes), encapsulated=True)
+        if length > declared_bytes + _TRAILING_BYTES:
+            raise PixelDataError(
+                f"{self.name}: holds {length} bytes of pixels, its header declares {declared_bytes}"
+            )
         data = stream.read(length)
         if len(data) < length:
             raise PixelDataError(
                 f"{self.name}: truncated: {len(data)} of {length} bytes of pixel data are there"
             )
         return PixelValue(data, encapsulated=False)
+
+    def _fragments(self, stream: BinaryIO, declared_bytes: int) -> bytes:
+        """What follows the element's head: no compression makes twice as much of anything."""
+        limit = 2 * declared_bytes + _TRAILING_BYTES
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise PixelDataError(
+                f"{self.name}: holds more than {limit} bytes of compressed pixels, its header "
+                f"declares {declared_bytes} bytes uncompressed"
+            )
+        return data
+
+
+class _HeaderStream(BufferedReader):
+    """A file of which only the start is read, whatever lengths its elements state."""
+
+    def __init__(self, raw: FileIO, name: str) -> None:
+        super().__init__(raw)
+        self._name = name
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0 or self.tell() + size > MAX_HEADER:
+            raise UnreadableFileError(
+                f"{self._name}: its header has more than the {MAX_HEADER} bytes that are read"
+            )
+        return super().read(size)
 
 
 def read_header(path: Path, name: str) -> DicomFile | None:
@@ -119,7 +151,7 @@ def read_header(path: Path, name: str) -> DicomFile | None:
         UnreadableFileError, f"{name}: cannot be parsed as DICOM: damaged, or wrongly encoded"
     ):
         try:
-            with path.open("rb") as stream:
+            with _HeaderStream(FileIO(path), name) as stream:
                 start = stream.read(132)
                 if start[128:] == b"DICM":
                     return _part_10(path, name, stream)
@@ -132,7 +164,9 @@ def read_header(path: Path, name: str) -> DicomFile | None:
 
 def _part_10(path: Path, name: str, stream: BinaryIO) -> DicomFile:
     # The transfer syntax first: dcmread would expand a deflated file without bound.
-    meta = read_file_meta_info(path)
+    meta = FileMetaDataset(
+        read_dataset(stream, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
+    )
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         return _deflated(path, name, meta)
     stream.seek(0)
