@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -17,6 +15,7 @@ from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import guardian
 from osteoserve_preprocessing.triton.distribution import TritonDistribution
 from osteoserve_preprocessing.triton.ports import LOOPBACK
+from osteoserve_preprocessing.triton.private_folder import PrivateFolder, remove_leftovers
 from osteoserve_preprocessing.triton.repository import link_models
 from osteoserve_preprocessing.triton.server_log import last_reason
 
@@ -63,24 +62,27 @@ class TritonProcess:
 
     def __init__(self, options: LaunchOptions, log: IO[bytes]) -> None:
         distribution = TritonDistribution.find()
+        remove_leftovers()
         check_shared_memory(guardian.SHARED_MEMORY, SHARED_MEMORY_NEEDED)
         self._log = log
         self._log_start = os.fstat(log.fileno()).st_size
-        self._shm_prefix = f"osteoserve_{secrets.token_hex(8)}_"
-        self._directory = _private_directory()
+        folder = PrivateFolder()
+        self._directory, self._shm_prefix = folder.path, folder.shm_prefix
         try:
             check_executable(self._directory)
             distribution.lay_out(self._directory / "backends")
             if options.models:
                 served = link_models(options.repository, options.models, self._directory / "models")
                 options = replace(options, repository=served)
-            self._guardian = self._spawn(distribution, options)
+            self._guardian = self._spawn(distribution, options, folder.lock)
         except OSError as error:
             guardian.remove_traces(self._directory, self._shm_prefix)
             raise TritonStartError(f"tritonserver could not be started: {error}") from error
         except TritonStartError:
             guardian.remove_traces(self._directory, self._shm_prefix)
             raise
+        finally:
+            folder.release()
 
     @property
     def alive(self) -> bool:
@@ -118,7 +120,7 @@ class TritonProcess:
         guardian.remove_traces(self._directory, self._shm_prefix)
 
     def _spawn(
-        self, distribution: TritonDistribution, options: LaunchOptions
+        self, distribution: TritonDistribution, options: LaunchOptions, lock: int
     ) -> subprocess.Popen[bytes]:
         server = server_command(
             distribution.server, self._directory / "backends", self._shm_prefix, options
@@ -133,6 +135,7 @@ class TritonProcess:
             stdout=self._log,
             stderr=self._log,
             env=distribution.environment(),
+            pass_fds=[lock],
             start_new_session=True,  # Ctrl-C reaches the parent alone, which then stops this
         )
 
@@ -163,13 +166,6 @@ def server_command(
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
         f"--backend-config=python,shm-default-byte-size={_INITIAL_SHARED_MEMORY}",
     ]
-
-
-def _private_directory() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="osteoserve-triton-"))  # its mode is 0700
-    except OSError as error:
-        raise TritonStartError(f"no temporary folder can be made: {error}") from error
 
 
 def check_shared_memory(folder: Path, needed: int) -> None:

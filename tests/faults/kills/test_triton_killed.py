@@ -1,0 +1,52 @@
+"""Triton, the process of a model, or the guardian of both is killed in the middle of work."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from osteoserve_client.errors import ServiceError, ServiceUnavailableError
+from osteoserve_preprocessing.geometry import Volume
+from osteoserve_preprocessing.inference.session import RETRY_DELAYS_S
+from tests.faults.kills.conftest import MODEL, ONE_PLACE
+from tests.faults.kills.service import Call, soon
+from tests.traces import Traces
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["tritonserver", "stub", "guardian"])
+def test_a_call_is_answered_rightly_or_ends_in_an_error_and_the_next_is_answered(
+    start: Any, study: Volume, traces: Traces, rounds: int, program: str
+) -> None:
+    with start(**ONE_PLACE) as service:
+        with service.client() as client:
+            began = time.monotonic()
+            expected, _ = client.segment(study, model=MODEL)
+            duration = time.monotonic() - began
+        assert expected.any()
+        assert not expected.all()
+        moments = random.Random(program)  # noqa: S311
+        for _ in range(rounds):
+            call = Call(service, study, MODEL)
+            time.sleep(moments.random() * duration)
+            os.kill(service.pid_of(program), signal.SIGKILL)
+            killed = time.monotonic()
+            assert soon(lambda: not service.serving(), within_s=5), "health does not tell"
+            assert soon(service.serving, within_s=30), "not back"
+            call.join(60)
+            if call.error is None:
+                np.testing.assert_array_equal(call.labels, expected)
+            else:
+                assert isinstance(call.error, ServiceUnavailableError | ServiceError)
+                assert call.ended - killed < 2 + sum(RETRY_DELAYS_S)
+            with service.client() as client:
+                again, _ = client.segment(study, model=MODEL)
+            np.testing.assert_array_equal(again, expected)
+        service.stop()
+    traces.check()
