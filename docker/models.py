@@ -3,8 +3,9 @@
     models.py check REPOSITORY --profile gpu      compare every model file with its digest
     models.py commands REPOSITORY ENGINES         write ENGINES/build.sh, for NVIDIA's container
     models.py repository REPOSITORY ENGINES       write ENGINES/repository, which serves the plans
+    models.py lay-out REPOSITORY                  write the models of this installation there
 
-Run by compose.yaml in the image of the service.
+Run by compose.yaml and by kubernetes/ in the image of the service.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.inference.configuration import (
     ONNX_FILE,
     PLAN_FILE,
     PlanFile,
     serve_plan,
 )
+from osteoserve_preprocessing.server.settings import packaged_repository
 from osteoserve_preprocessing.triton.repository import model_folders
 
 DIGEST = "osteoserve.model_sha256"
@@ -125,6 +128,20 @@ def plan_repository(repository: Path, engines: Path) -> list[str]:
     return check(whole, "tensorrt")
 
 
+def lay_out(repository: Path) -> list[str]:
+    """Write the model repository that comes with this installation to a folder.
+
+    Returns:
+        The names of its models.
+
+    Raises:
+        OptionError: None comes with it.
+        OSError: It cannot be written.
+    """
+    shutil.copytree(packaged_repository(), repository, dirs_exist_ok=True)
+    return [model.name for model in _models(repository)]
+
+
 def _shapes(config: model_config_pb2.ModelConfig) -> list[str]:
     (tensor,) = config.input
     largest = config.max_batch_size
@@ -168,23 +185,25 @@ def main(arguments: list[str]) -> str | None:
     """Do what the command line asks for; returns what was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     subcommands = parser.add_subparsers(dest="do", required=True)
-    for name in ("check", "commands", "repository"):
+    for name in ("check", "commands", "repository", "lay-out"):
         command = subcommands.add_parser(name)
         command.add_argument("repository", type=Path)
         if name == "check":
             command.add_argument("--profile", required=True)
-        else:
+        elif name != "lay-out":
             command.add_argument("engines", type=Path)
     asked = parser.parse_args(arguments)
     try:
         if asked.do == "check":
             print("digests agree:", *check(asked.repository, asked.profile))  # noqa: T201
+        elif asked.do == "lay-out":
+            print("laid out:", *lay_out(asked.repository))  # noqa: T201
         elif asked.do == "commands":
             script = build_script(asked.repository, asked.engines)
             (asked.engines / "build.sh").write_text(script, encoding="utf-8")
         else:
             print("plans of:", *plan_repository(asked.repository, asked.engines))  # noqa: T201
-    except (ModelError, OSError) as error:
+    except (ModelError, OptionError, OSError) as error:
         return str(error)
     return None
 
