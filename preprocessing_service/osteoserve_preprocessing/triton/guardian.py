@@ -64,10 +64,29 @@ def guard(directory: Path, shm_prefix: str, command: list[str]) -> int:
 
 
 def remove_traces(directory: Path, shm_prefix: str) -> None:
-    """Remove a server's private directory and its segments of shared memory."""
+    """Remove a server's processes, its private directory and its segments of shared memory.
+
+    A guardian that ends by itself has killed the processes. When it was killed, tritonserver was
+    killed with it, but a model's process may wait for ever for a lock that tritonserver held.
+    """
+    for pid in _processes_of(shm_prefix):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     shutil.rmtree(directory, ignore_errors=True)
     for segment in SHARED_MEMORY.glob(f"{shm_prefix}*"):
         segment.unlink(missing_ok=True)
+
+
+def _processes_of(shm_prefix: str) -> list[int]:
+    """Triton's processes that were started with this prefix, which no other has."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        # A process may end, or belong to somebody else.
+        with contextlib.suppress(OSError):
+            ours = shm_prefix.encode() in (folder / "cmdline").read_bytes()
+            if ours and (folder / "comm").read_text().startswith("triton"):
+                found.append(int(folder.name))
+    return found
 
 
 def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:

@@ -114,7 +114,9 @@ def _end_with_server() -> None:
     """End this process when tritonserver is gone.
 
     The guardian kills both, but a guardian that was killed itself takes tritonserver alone with
-    it, and Triton's stub goes on waiting for requests for ever.
+    it, and Triton's stub goes on waiting for requests for ever. (Where it waits for a lock of
+    tritonserver's, with the interpreter's, the thread below waits too: the service kills it then,
+    or the next one does.)
     """
     server = os.getppid()
 
