@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -75,6 +76,26 @@ def test_kustomize_makes_the_same_of_them(name):
         return sorted(found, key=lambda one: (one["kind"], one["metadata"]["name"]))
 
     assert sorted_by_name(yaml.safe_load_all(made.stdout)) == sorted_by_name(overlay(name))
+
+
+def test_kustomize_takes_the_folder_of_the_page(tmp_path):
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl absent: see kubernetes.io/docs/tasks/tools")
+    shutil.copytree(KUBERNETES, tmp_path / "docker" / "kubernetes")
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    (text,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", page, re.S)
+    for more in ("", "components: [../docker/kubernetes/components/claimed-models]\n"):
+        assert not more or more.strip() in page
+        (tmp_path / "site").mkdir(exist_ok=True)
+        (tmp_path / "site" / "kustomization.yaml").write_text(text + more)
+        made = subprocess.run(
+            [kubectl, "kustomize", str(tmp_path / "site")], capture_output=True, text=True
+        )
+        assert made.returncode == 0, made.stderr
+        assert "image: osteoserve:" not in made.stdout
+        assert "image: registry.hospital.example/osteoserve:0.1.0" in made.stdout
+        assert ("claimName: osteoserve-models" in made.stdout) == bool(more)
 
 
 @LAWS
@@ -271,8 +292,6 @@ def test_triton_is_started_as_in_compose():
 
 
 def test_models_are_laid_out_and_checked_before_triton_starts(tmp_path):
-    import sys
-
     for one in pods(overlay("gpu"))["triton"]["spec"]["initContainers"]:
         python, program, *words = one["command"]
         assert (python, program) == ("python", "/opt/osteoserve/models.py")

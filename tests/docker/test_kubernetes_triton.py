@@ -1,4 +1,4 @@
-"""A real tritonserver with the arguments of the Kubernetes deployment, and its probes and metrics."""
+"""A real tritonserver with the arguments of Kubernetes' deployment; its probes and metrics."""
 
 from __future__ import annotations
 
