@@ -17,9 +17,11 @@ class OsteoserveError(Exception):
         exit_code: What the ``osteoserve`` command ends with: 1 unexpected failure, 2 usage,
             3 input refused, 4 service unavailable or busy, 5 service refused or failed,
             6 output could not be written, 7 some jobs of a batch failed.
+        request_id: What the service's logs call the request; None where it did not reach one.
     """
 
     exit_code: ClassVar[int] = 1
+    request_id: str | None = None
 
 
 class UsageError(OsteoserveError, ValueError):

@@ -86,6 +86,7 @@ class AnsweredScan:
             subject=f"{' and '.join(views)} view{'s' * (len(views) > 1)}",
             found=f"{len(report.regions)} regions",
             model=report.model,
+            request_id=report.request_id,
             stages=tuple(report.stages),
             warnings=(*self.scan.warnings, *report.warnings),
             findings=finding_lines(report),

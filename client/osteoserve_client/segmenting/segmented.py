@@ -20,6 +20,7 @@ class Segmented:
         subject: What was segmented, as "120 slices".
         found: What was found, in a few words.
         model: Which model answered.
+        request_id: What the service's logs call the request.
         stages: How long the service's stages took.
         warnings: Of reading and of the service, one line each.
         findings: Scans: what is missing or doubled, one line each.
@@ -31,6 +32,7 @@ class Segmented:
     subject: str
     found: str
     model: pb.Model
+    request_id: str
     stages: tuple[pb.StageTime, ...]
     warnings: tuple[str, ...]
     findings: tuple[str, ...] = ()

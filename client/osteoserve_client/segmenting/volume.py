@@ -77,6 +77,7 @@ class AnsweredVolume:
             subject=f"{self.study.volume.geometry.shape[0]} slices",
             found="  ".join(f"{one.name} {one.millilitres:.0f} ml" for one in report.labels),
             model=report.model,
+            request_id=report.request_id,
             stages=tuple(report.stages),
             warnings=(*self.study.warnings, *report.preprocessing.warnings),
             summary={

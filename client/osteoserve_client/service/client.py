@@ -28,6 +28,7 @@ from osteoserve_client.service.upload import Upload, scintigram_upload, volume_u
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
+from osteoserve_preprocessing.v1.request_ids import REQUEST_ID, new_request_id
 
 #: A dead peer is noticed within half a minute even while nothing is sent.
 CHANNEL_OPTIONS = (
@@ -256,9 +257,12 @@ class ServiceClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _unary(self, method: Any, request: Any) -> Any:
-        return self._attempt(
-            lambda: method(request, timeout=self._timeout_s, metadata=self._metadata)
-        )
+        metadata = self._metadata_of_call()
+        return self._attempt(lambda: method(request, timeout=self._timeout_s, metadata=metadata))
+
+    def _metadata_of_call(self) -> tuple[tuple[str, str], ...]:
+        """With an id of its own, which all attempts share."""
+        return (*self._metadata, (REQUEST_ID, new_request_id()))
 
     def _attempt(self, call: Callable[[], Result]) -> Result:
         try:
@@ -277,8 +281,10 @@ class ServiceClient:
     def _stream(
         self, method: Any, upload: Upload, arrays: int, on_progress: OnProgress | None
     ) -> tuple[npt.NDArray[np.uint8], Any]:
+        metadata = self._metadata_of_call()
+
         def once() -> tuple[npt.NDArray[np.uint8], Any]:
-            call = method(iter(upload), timeout=self._timeout_s, metadata=self._metadata)
+            call = method(iter(upload), timeout=self._timeout_s, metadata=metadata)
             try:
                 return Answer(upload.grid, (arrays, *upload.shape), on_progress).take(call)
             finally:

@@ -76,6 +76,7 @@ def envelope(
         "schema_version": SCHEMA_VERSION,
         "created": created.astimezone(UTC).isoformat(timespec="seconds"),
         "notice": "Automatic result. Not a medical device.",
+        "request_id": report.request_id or None,
         "model": _model(report.model),
         **content,
         "stages": [{"stage": each.stage, "seconds": each.seconds} for each in report.stages],

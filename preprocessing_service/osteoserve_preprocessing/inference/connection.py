@@ -14,6 +14,7 @@ from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
 from osteoserve_preprocessing.inference.contract import ModelContract
+from osteoserve_preprocessing.inference.origin import ORIGIN
 from osteoserve_preprocessing.inference.parameters import contract_from_config
 from osteoserve_preprocessing.inference.translation import translated
 
@@ -94,12 +95,15 @@ class TritonConnection:
         tensor = InferInput(contract.input_name, list(images.shape), "UINT8")
         tensor.set_data_from_numpy(np.ascontiguousarray(images))
         remaining = max(deadline - monotonic(), 0.001)
+        origin = ORIGIN.get()
         async with translating(f"model {contract.name}"):
             return await self._client.infer(
                 contract.name,
                 [tensor],
                 model_version=contract.version,
                 outputs=[InferRequestedOutput(name) for name in contract.output_names],
+                request_id=origin.request_id,
+                headers=origin.headers,
                 # Triton rejects what has waited this long, instead of computing it for nobody.
                 timeout=int(remaining * 1e6),
                 client_timeout=remaining,

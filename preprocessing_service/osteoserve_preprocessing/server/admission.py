@@ -18,6 +18,10 @@ class Admission:
         self._calls = asyncio.Semaphore(limits.concurrent_calls)
         self._volumes = asyncio.Semaphore(limits.resident_volumes)
         self._open = 0
+        #: Calls that wait, be it for their turn or for a place for their volume.
+        self.waiting_calls = 0
+        #: Volumes in memory, and the bytes that their voxels have on the wire.
+        self.resident_volumes = self.resident_bytes = 0
 
     @property
     def open_calls(self) -> int:
@@ -35,7 +39,7 @@ class Admission:
             raise BusyError(f"{self._open} calls are running or waiting, which is all there may be")
         self._open += 1
         try:
-            async with self._calls:
+            async with self._turn(self._calls):
                 yield
         finally:
             self._open -= 1
@@ -46,7 +50,25 @@ class Admission:
         return self._volumes.locked()
 
     @asynccontextmanager
-    async def volume(self) -> AsyncIterator[None]:
-        """A place in memory for a volume, waited for."""
-        async with self._volumes:
+    async def volume(self, declared_bytes: int) -> AsyncIterator[None]:
+        """A place in memory for a volume of so many bytes, waited for."""
+        async with self._turn(self._volumes):
+            self.resident_volumes += 1
+            self.resident_bytes += declared_bytes
+            try:
+                yield
+            finally:
+                self.resident_volumes -= 1
+                self.resident_bytes -= declared_bytes
+
+    @asynccontextmanager
+    async def _turn(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
+        self.waiting_calls += 1
+        try:
+            await places.acquire()
+        finally:
+            self.waiting_calls -= 1
+        try:
             yield
+        finally:
+            places.release()

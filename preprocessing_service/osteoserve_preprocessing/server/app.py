@@ -14,12 +14,13 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.inference import TritonSession
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.calls import Calls
-from osteoserve_preprocessing.server.generations import Generation, Generations
+from osteoserve_preprocessing.server.generations import Generation, Generations, TritonInUse
 from osteoserve_preprocessing.server.health import (
     SERVICE_NAME,
     Health,
@@ -29,16 +30,30 @@ from osteoserve_preprocessing.server.health import (
 from osteoserve_preprocessing.server.limits import MESSAGE_BYTES
 from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.models import Models
+from osteoserve_preprocessing.server.observability.endpoint import metrics_endpoint
+from osteoserve_preprocessing.server.observability.metrics import CallMetrics
+from osteoserve_preprocessing.server.observability.origins import Origins
+from osteoserve_preprocessing.server.observability.state import ServiceState
+from osteoserve_preprocessing.server.observability.traces import tracing
+from osteoserve_preprocessing.server.observability.triton_metrics import triton_metrics
 from osteoserve_preprocessing.server.pipeline import VolumePipeline
-from osteoserve_preprocessing.server.records import Keep
+from osteoserve_preprocessing.server.records import Keep, every
 from osteoserve_preprocessing.server.resources import Resources
 from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
 from osteoserve_preprocessing.server.security.audit import AuditLog
 from osteoserve_preprocessing.server.security.guard import TokenGuard
-from osteoserve_preprocessing.server.security.tls import TlsFiles, server_credentials
+from osteoserve_preprocessing.server.security.tls import (
+    TlsFiles,
+    server_context,
+    server_credentials,
+)
 from osteoserve_preprocessing.server.security.tokens import TokenFile
 from osteoserve_preprocessing.server.service import PreprocessingService
-from osteoserve_preprocessing.server.settings import Settings, packaged_repository
+from osteoserve_preprocessing.server.settings import (
+    Settings,
+    host_and_port,
+    packaged_repository,
+)
 from osteoserve_preprocessing.server.signals import Signals
 from osteoserve_preprocessing.triton import EmbeddedTriton
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import (
@@ -100,7 +115,10 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         TritonStartError: The embedded Triton could not be started.
     """
     async with AsyncExitStack() as stack:
-        keep = stack.enter_context(_audit_log(settings.audit_log))
+        registry = CollectorRegistry()
+        audit = stack.enter_context(_audit_log(settings.audit_log))
+        keep = every(CallMetrics(registry).keep, audit)
+        traces = await stack.enter_async_context(tracing(settings.traces_endpoint))
         server = grpc.aio.server(interceptors=_guards(settings, keep), options=SERVER_OPTIONS)
         address = _bind(server, settings)
         executor = ThreadPoolExecutor(2 * settings.limits.resident_volumes, "compute")
@@ -112,7 +130,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(generations.close)
         await generations.begin()
         service = PreprocessingService(
-            Calls(admission, settings.limits, generations.remembered, keep),
+            Calls(admission, settings.limits, generations.remembered, keep, traces),
             generations,
             health,
             chunk_bytes=settings.limits.chunk_bytes,
@@ -121,6 +139,17 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
         if settings.reflection:
             _add_reflection(server)
+        registry.register(
+            ServiceState(
+                admission,
+                health,
+                settings.limits,
+                version=version("osteoserve"),
+                restarts=lambda: generations.current.triton.restarts(),
+            )
+        )
+        registry.register(ProcessCollector(registry=None))
+        await stack.enter_async_context(_metrics(settings, registry, generations))
         await server.start()
         generations.watch()
         stack.push_async_callback(server.stop, settings.limits.drain_s)
@@ -133,7 +162,7 @@ async def _generation(
     settings: Settings, admission: Admission, executor: Executor, health: Health
 ) -> AsyncIterator[Generation]:
     """What answers calls, on a Triton of its own or an external one."""
-    async with _triton(settings) as triton, TritonSession(triton) as session:
+    async with _triton(settings) as triton, TritonSession(triton.address) as session:
         models = Models(session)
         monitor = HealthMonitor(models, session.canary, health)
         resources = Resources(
@@ -146,6 +175,7 @@ async def _generation(
             note_success=monitor.note_success,
         )
         yield Generation(
+            triton=triton,
             models=models,
             monitor=monitor,
             volumes=VolumePipeline(resources),
@@ -167,15 +197,42 @@ def _bind(server: Any, settings: Settings) -> str:
 
 
 def _credentials(settings: Settings) -> Any:
+    files = _tls_files(settings)
+    return None if files is None else server_credentials(files)
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
-    return server_credentials(
-        TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-    )
+    return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
-def _guards(settings: Settings, keep: Keep) -> tuple[TokenGuard, ...]:
-    return () if settings.tokens is None else (TokenGuard(TokenFile(settings.tokens), keep),)
+def _guards(settings: Settings, keep: Keep) -> tuple[grpc.aio.ServerInterceptor, ...]:
+    if settings.tokens is None:
+        return (Origins(),)
+    return Origins(), TokenGuard(TokenFile(settings.tokens), keep)
+
+
+@asynccontextmanager
+async def _metrics(
+    settings: Settings, registry: CollectorRegistry, generations: Generations
+) -> AsyncIterator[None]:
+    if settings.metrics_address is None:
+        yield
+        return
+
+    async def render() -> bytes:
+        triton = generations.current.triton
+        return generate_latest(registry) + await triton_metrics(triton.metrics_url)
+
+    files = _tls_files(settings)
+    async with metrics_endpoint(
+        *host_and_port(settings.metrics_address),
+        render,
+        context=None if files is None else server_context(files),
+        tokens=None if settings.tokens is None else TokenFile(settings.tokens),
+    ):
+        yield
 
 
 @contextmanager
@@ -188,10 +245,10 @@ def _audit_log(path: Path | None) -> Iterator[Keep]:
 
 
 @asynccontextmanager
-async def _triton(settings: Settings) -> AsyncIterator[str]:
-    """Address of the external Triton, or of an embedded one that ends with the context."""
+async def _triton(settings: Settings) -> AsyncIterator[TritonInUse]:
+    """The external Triton, or an embedded one that ends with the context."""
     if settings.triton is not None:
-        yield settings.triton
+        yield TritonInUse(settings.triton)
         return
     repository = settings.repository or packaged_repository()
     embedded = EmbeddedTriton(
@@ -199,11 +256,12 @@ async def _triton(settings: Settings) -> AsyncIterator[str]:
         profile=settings.profile,
         models=settings.models,
         log=settings.triton_log,
+        metrics=settings.metrics_address is not None,
     )
     starting = asyncio.create_task(asyncio.to_thread(embedded.start))
     try:
         await asyncio.shield(starting)
-        yield embedded.grpc_address
+        yield TritonInUse(embedded.grpc_address, embedded.metrics_url, lambda: embedded.restarts)
     finally:
         await asyncio.to_thread(embedded.stop)  # which ends a start that is under way
         await asyncio.gather(starting, return_exceptions=True)

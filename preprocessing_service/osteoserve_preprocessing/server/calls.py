@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar
@@ -14,19 +15,27 @@ import grpc
 
 from osteoserve_preprocessing.errors import StreamTimeoutError
 from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference.origin import ORIGIN
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.exchange import Progress, Request
 from osteoserve_preprocessing.server.limits import Limits
+from osteoserve_preprocessing.server.observability.spans import UNTRACED, Traces
 from osteoserve_preprocessing.server.records import CallRecord, Keep, utc_now
 from osteoserve_preprocessing.server.security.callers import caller
-from osteoserve_preprocessing.server.stages import StageTime
+from osteoserve_preprocessing.server.stages import StageTime, Stopwatch
 from osteoserve_preprocessing.server.status import refusal
 from osteoserve_preprocessing.server.upload import StreamUpload
+from osteoserve_preprocessing.v1.request_ids import REQUEST_ID
 
 Response = TypeVar("Response")
 Asked = TypeVar("Asked", bound=Request)
 
 logger = logging.getLogger("osteoserve.calls")
+
+LINE = (
+    "call=%(call)s id=%(id)s client=%(client)s model=%(model)s shape=%(shape)s "
+    "outcome=%(outcome)s reason=%(reason)s seconds=%(seconds).3f %(stages)s"
+)
 
 
 class Subject:
@@ -37,20 +46,24 @@ class Subject:
     """
 
     def __init__(self, model: str = "") -> None:
-        self.model, self.shape = model, ""
+        self.model, self.shape = model, "-"
+        #: Of the model that answered.
         self.contract: ModelContract | None = None
-        self.stages: tuple[StageTime, ...] = ()
 
     @property
     def input_sha256(self) -> str:
         """Digest of what was received; empty where nothing was, or not all of it."""
         return ""
 
-    def __str__(self) -> str:
-        """What the log says of the call."""
-        model = repr(self.model[:64]) if self.model else "-"
-        stages = "".join(f" {time.stage}={time.seconds:.3f}" for time in self.stages)
-        return f"model={model} shape={self.shape or '-'}{stages}"
+    @property
+    def received_bytes(self) -> int:
+        """How much was received."""
+        return 0
+
+    @property
+    def stages(self) -> tuple[StageTime, ...]:
+        """How long each stage took, up to now."""
+        return ()
 
 
 class StreamCall(Subject):
@@ -60,30 +73,42 @@ class StreamCall(Subject):
         context: gRPC's.
         limits: Patience.
         progress_response: Makes a response of progress.
+        clock: Seconds, monotonic.
     """
 
     def __init__(
-        self, context: Any, limits: Limits, progress_response: Callable[[Progress], Any]
+        self,
+        context: Any,
+        limits: Limits,
+        progress_response: Callable[[Progress], Any],
+        clock: Callable[[], float],
     ) -> None:
         super().__init__()
         self._context = context
         self._limits = limits
         self._progress_response = progress_response
         self.upload = StreamUpload(self._read, limits)
+        self.watch = Stopwatch("queue", clock)
 
     def about(self, request: Asked) -> Asked:
         """Remember, for the log, what the call is about."""
         self.model, self.shape = request.model, "x".join(map(str, request.shape))
         return request
 
-    def answered(self, contract: ModelContract, stages: tuple[StageTime, ...]) -> None:
-        """Remember, for the log, which model answered and how long each stage took."""
-        self.contract, self.stages = contract, stages
-
     @property
     def input_sha256(self) -> str:
         """Digest of what was received; empty where nothing was, or not all of it."""
         return self.upload.sha256.hex()
+
+    @property
+    def received_bytes(self) -> int:
+        """How much was received."""
+        return self.upload.received_bytes
+
+    @property
+    def stages(self) -> tuple[StageTime, ...]:
+        """How long each stage took, up to now."""
+        return self.watch.times()
 
     async def tell(self, progress: Progress) -> None:
         """Send progress."""
@@ -95,6 +120,7 @@ class StreamCall(Subject):
         Raises:
             StreamTimeoutError: The client does not take it.
         """
+        self.watch.begin("send")
         for response in responses:
             await self._write(response)
 
@@ -128,6 +154,7 @@ class Calls:
         limits: Bounds.
         remembered: What is known of a model without asking.
         keep: Told of every call that has ended.
+        traces: Told when one begins, too.
         clock: Seconds, monotonic.
         now: UTC.
     """
@@ -138,6 +165,7 @@ class Calls:
         limits: Limits,
         remembered: Callable[[str], ModelContract | None],
         keep: Keep,
+        traces: Traces = UNTRACED,
         *,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], datetime] = utc_now,
@@ -146,6 +174,7 @@ class Calls:
         self._limits = limits
         self._remembered = remembered
         self._keep = keep
+        self._traces = traces
         self._clock = clock
         self._now = now
 
@@ -157,7 +186,7 @@ class Calls:
         progress_response: Callable[[Progress], Any],
     ) -> None:
         """Run a call with a volume, when there is a place for it."""
-        call = StreamCall(context, self._limits, progress_response)
+        call = StreamCall(context, self._limits, progress_response, self._clock)
 
         async def placed() -> None:
             async with self._admission.call():
@@ -184,9 +213,18 @@ class Calls:
         subject: Subject,
     ) -> Response:
         began, clock = self._now(), self._clock()
+        origin = ORIGIN.get()
+        asked = ((REQUEST_ID, origin.request_id),)
+        context.set_trailing_metadata(asked)
+        span = self._traces.begin(method, origin.traceparent, began)
+        ORIGIN.set(replace(origin, traceparent=span.traceparent))
 
-        def log(outcome: str) -> None:
-            self._log(context, method, subject, outcome, began, self._clock() - clock)
+        def log(outcome: str, reason: str = "") -> None:
+            seconds = self._clock() - clock
+            record = self._record(context, method, subject, outcome, reason, began, seconds)
+            logger.info(LINE, record.said() | {"shape": subject.shape})
+            span.end(record)
+            self._keep(record)
 
         try:
             answer = await work()
@@ -198,25 +236,26 @@ class Calls:
         else:
             log("OK")
             return answer
-        log(end.code.name)
+        log(end.code.name, end.reason)
         # Here, where the error and with it the frames that hold the volume are gone: this waits
         # for as long as a client that does not read.
         with _while_connected():
-            await context.abort(end.code, end.details, end.metadata)
+            await context.abort(end.code, end.details, (*end.metadata, *asked))
         raise AssertionError("abort always raises")
 
-    def _log(
+    def _record(
         self,
         context: Any,
         method: str,
         subject: Subject,
         outcome: str,
+        reason: str,
         began: datetime,
         seconds: float,
-    ) -> None:
+    ) -> CallRecord:
         # A name that no model has could be anything: a patient's, for one.
         contract = subject.contract or self._remembered(subject.model)
-        record = CallRecord(
+        return CallRecord(
             method=method,
             outcome=outcome,
             client=caller(context),
@@ -225,15 +264,7 @@ class Calls:
             model=contract.name if contract else "",
             digest=contract.digest if contract else "",
             input_sha256=subject.input_sha256,
+            received_bytes=subject.received_bytes,
             stages=subject.stages,
+            reason=reason,
         )
-        logger.info(
-            "call=%s id=%s client=%s %s outcome=%s seconds=%.3f",
-            method,
-            record.id,
-            repr(record.client) if record.client else "-",
-            subject,
-            outcome,
-            seconds,
-        )
-        self._keep(record)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,8 +31,9 @@ def serve(announce: bool, as_json: bool, **_: Any) -> None:
         # gRPC's core writes its own words to standard error, also about what we report ourselves.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from osteoserve_preprocessing.server.app import run
+        from osteoserve_preprocessing.server.observability.logs import log_to_standard_error
 
-        _log_to_standard_error()
+        log_to_standard_error(form=settings.log_format, level=settings.log_level)
         run(
             settings,
             announce=_announcement(as_json=announce or as_json),
@@ -67,12 +66,6 @@ def _announcement(*, as_json: bool) -> Callable[[str], None]:
         click.echo(json.dumps({"address": address}) if as_json else f"serving on {address}")
 
     return announce
-
-
-def _log_to_standard_error() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
 
 
 @contextmanager

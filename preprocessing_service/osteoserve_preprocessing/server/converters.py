@@ -117,12 +117,14 @@ def preprocess_progress(progress: Progress) -> pb.PreprocessResponse:
     return pb.PreprocessResponse(progress=progress_message(progress))
 
 
-def segment_responses(answer: SegmentedAnswer, *, chunk_bytes: int) -> Iterator[pb.SegmentResponse]:
+def segment_responses(
+    answer: SegmentedAnswer, *, chunk_bytes: int, request_id: str = ""
+) -> Iterator[pb.SegmentResponse]:
     """The messages of an answer to Segment: header, chunks, trailer."""
     yield pb.SegmentResponse(
         header=pb.SegmentResultHeader(
             geometry=geometry_to_message(answer.geometry),
-            report=_segment_report(answer),
+            report=_segment_report(answer, request_id),
         )
     )
     for frame in frames(answer.labels, chunk_bytes=chunk_bytes):
@@ -152,7 +154,7 @@ def preprocess_responses(
         )
 
 
-def _segment_report(answer: SegmentedAnswer) -> pb.SegmentReport:
+def _segment_report(answer: SegmentedAnswer, request_id: str) -> pb.SegmentReport:
     return pb.SegmentReport(
         model=model_message(answer.contract, ready=True),
         preprocessing=_preprocessing_report(answer.summary),
@@ -160,6 +162,7 @@ def _segment_report(answer: SegmentedAnswer) -> pb.SegmentReport:
         stages=stage_messages(answer.stages),
         input_sha256=answer.input_sha256,
         service_version=answer.service_version,
+        request_id=request_id,
     )
 
 

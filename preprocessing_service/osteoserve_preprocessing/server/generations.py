@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from osteoserve_preprocessing.errors import ContractError, PreprocessingError
 from osteoserve_preprocessing.inference import ModelContract
@@ -21,10 +22,26 @@ from osteoserve_preprocessing.server.scintigraphy import ScintigramPipeline
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class TritonInUse:
+    """The Triton that a generation asks.
+
+    Args:
+        address: "HOST:PORT" of its gRPC, or whatever else ``--triton`` names.
+        metrics_url: Where the metrics of an embedded one are, if it serves them.
+        restarts: How often an embedded one was started again; of others that is not known.
+    """
+
+    address: str
+    metrics_url: str | None = None
+    restarts: Callable[[], int | None] = lambda: None
+
+
 class Generation:
     """What answers calls, from the start of one Triton to its end.
 
     Args:
+        triton: What it asks.
         models: What it serves.
         monitor: Asks its models for canaries.
         volumes: Answers calls with volumes.
@@ -34,11 +51,13 @@ class Generation:
     def __init__(
         self,
         *,
+        triton: TritonInUse,
         models: Models,
         monitor: HealthMonitor,
         volumes: VolumePipeline,
         scintigrams: ScintigramPipeline,
     ) -> None:
+        self.triton = triton
         self.models = models
         self.monitor = monitor
         self.volumes = volumes

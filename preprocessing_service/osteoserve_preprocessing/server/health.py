@@ -52,6 +52,11 @@ class Health:
         """Whether there is a model and the last canary of every model succeeded."""
         return bool(self._ready) and all(map(self.ready, self._ready))
 
+    @property
+    def models(self) -> dict[str, bool]:
+        """For every model whether it is ready."""
+        return {model: self.ready(model) for model in self._ready}
+
     def status(self, service: str) -> int:
         """Status of grpc.health.v1 for the service or a model."""
         if service in WHOLE_SERVICE:

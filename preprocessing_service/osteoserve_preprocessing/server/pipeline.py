@@ -58,7 +58,7 @@ class VolumePipeline:
 
     @asynccontextmanager
     async def preprocess(
-        self, request: VolumeRequest, upload: Upload, tell: Tell
+        self, request: VolumeRequest, upload: Upload, tell: Tell, watch: Stopwatch
     ) -> AsyncIterator[PreprocessedAnswer]:
         """Normalised volume and stretcher mask; their place in memory is held until the end.
 
@@ -68,10 +68,13 @@ class VolumePipeline:
         contract = await self._contract(request) if request.model else None
         orientation = self._accept(request, contract)
         async with self._resources.place(request, tell):
+            watch.begin("receive")
             received = await upload.receive(request.shape, np.int16, tell)
+            watch.begin("orient")
             await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
             volume = Volume(received.voxels, request.geometry)
             canonical = await self._resources.compute(partial(orientation.volume, volume))
+            watch.begin("preprocess")
             result = await self._preprocessed(canonical, request, contract)
             yield PreprocessedAnswer(
                 geometry=request.geometry,
@@ -82,20 +85,19 @@ class VolumePipeline:
 
     @asynccontextmanager
     async def segment(
-        self, request: VolumeRequest, upload: Upload, tell: Tell
+        self, request: VolumeRequest, upload: Upload, tell: Tell, watch: Stopwatch
     ) -> AsyncIterator[SegmentedAnswer]:
         """Label map and report; their place in memory is held until the context ends.
 
         Raises:
             PreprocessingError: The request, or the volume, is refused, or Triton failed.
         """
-        watch = Stopwatch()
         contract = await self._contract(request)
         orientation = self._accept(request, contract)
         async with self._resources.place(request, tell):
-            watch.lap("queue")
+            watch.begin("receive")
             received = await upload.receive(request.shape, np.int16, tell)
-            watch.lap("receive")
+            watch.begin("orient")
             yield await self._segmented(request, received, contract, orientation, tell, watch)
 
     async def _segmented(
@@ -110,22 +112,21 @@ class VolumePipeline:
         await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
         volume = Volume(received.voxels, request.geometry)
         canonical = await self._resources.compute(partial(orientation.volume, volume))
-        watch.lap("orient")
+        watch.begin("preprocess")
         result = await self._preprocessed(canonical, request, contract)
         del canonical  # a second copy where the axes were not canonical
-        watch.lap("preprocess")
+        watch.begin("inference")
         sampling = sampling_for(result.geometry, contract)
         labels = await self._labelled(result, contract, sampling, tell)
-        watch.lap("inference")
+        watch.begin("assemble")
         labels = await self._resources.compute(
             lambda: np.ascontiguousarray(orientation.restore(labels))
         )
-        watch.lap("assemble")
+        watch.begin("measure")
         names = {label.value: label.name for label in contract.labels}
         measures = await self._resources.compute(
             partial(measure_labels, labels, volume.voxels, volume.geometry, names)
         )
-        watch.lap("measure")
         return SegmentedAnswer(
             geometry=request.geometry,
             labels=labels,

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import TypeVar
 
 from osteoserve_preprocessing.inference import TritonSession
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.exchange import Progress, Request, Stage, Tell
-from osteoserve_preprocessing.server.limits import Limits
+from osteoserve_preprocessing.server.limits import VOXEL_BYTES, Limits
 from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.threads import in_thread
 
@@ -45,7 +46,7 @@ class Resources:
         """A place in memory for what a request sends; the caller is told where it must wait."""
         if self.admission.volume_must_wait:
             await tell(Progress(Stage.QUEUED, 0, request.shape[0]))
-        async with self.admission.volume():
+        async with self.admission.volume(prod(request.shape) * VOXEL_BYTES):
             yield
 
     async def compute(self, work: Callable[[], Result]) -> Result:

@@ -90,12 +90,12 @@ def scintigram_progress(progress: Progress) -> pb.SegmentScintigramResponse:
 
 
 def scintigram_responses(
-    answer: ScintigramAnswer, *, chunk_bytes: int
+    answer: ScintigramAnswer, *, chunk_bytes: int, request_id: str = ""
 ) -> Iterator[pb.SegmentScintigramResponse]:
     """The messages of an answer to SegmentScintigram: header, chunks, trailer."""
     yield pb.SegmentScintigramResponse(
         header=pb.SegmentScintigramResultHeader(
-            scintigram=_header(answer.request), report=_report(answer)
+            scintigram=_header(answer.request), report=_report(answer, request_id)
         )
     )
     for frame in frames(answer.maps.labels, answer.maps.numbers, chunk_bytes=chunk_bytes):
@@ -117,7 +117,7 @@ def _header(request: ScintigramRequest) -> pb.ScintigramHeader:
     )
 
 
-def _report(answer: ScintigramAnswer) -> pb.ScintigramReport:
+def _report(answer: ScintigramAnswer, request_id: str) -> pb.ScintigramReport:
     rows, columns = answer.kept
     numbered = enumerate(zip(answer.regions, answer.measures, strict=True), start=1)
     return pb.ScintigramReport(
@@ -137,6 +137,7 @@ def _report(answer: ScintigramAnswer) -> pb.ScintigramReport:
         stages=stage_messages(answer.stages),
         input_sha256=answer.input_sha256,
         service_version=answer.service_version,
+        request_id=request_id,
     )
 
 

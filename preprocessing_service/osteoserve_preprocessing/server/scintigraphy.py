@@ -78,21 +78,20 @@ class ScintigramPipeline:
 
     @asynccontextmanager
     async def segment(
-        self, request: ScintigramRequest, upload: Upload, tell: Tell
+        self, request: ScintigramRequest, upload: Upload, tell: Tell, watch: Stopwatch
     ) -> AsyncIterator[ScintigramAnswer]:
         """Regions and report; their place in memory is held until the context ends.
 
         Raises:
             PreprocessingError: The request, or the scan, is refused, or Triton failed.
         """
-        watch = Stopwatch()
         contract = detecting(await self._resources.models.contract(request.model))
         check_view_shape(request.image_shape)
         self._resources.limits.check(request.shape)
         async with self._resources.place(request, tell):
-            watch.lap("queue")
+            watch.begin("receive")
             received = await upload.receive(request.shape, np.uint16, tell)
-            watch.lap("receive")
+            watch.begin("inference")
             yield await self._segmented(request, received, contract, tell, watch)
 
     async def _segmented(
@@ -107,20 +106,19 @@ class ScintigramPipeline:
         await tell(Progress(Stage.PREPROCESSING, 0, len(counts)))
         deadline = monotonic() + resources.limits.inference_s
         best, retried = await self._best(request, counts, contract, deadline, tell)
-        watch.lap("inference")
+        watch.begin("assemble")
         regions = best.found.regions
         maps = await resources.compute(
             partial(map_regions, regions, request.views, request.image_shape)
         )
-        watch.lap("assemble")
+        watch.begin("check")
         doubts = await resources.compute(
             partial(doubts_about, request, contract, counts, maps, best.findings)
         )
-        watch.lap("check")
+        watch.begin("measure")
         measures = await resources.compute(
             partial(measure_regions, maps, counts, len(regions), request.pixel_spacing_mm)
         )
-        watch.lap("measure")
         return ScintigramAnswer(
             request=request,
             contract=contract,

@@ -17,6 +17,7 @@ from osteoserve_preprocessing.server.converters import (
 )
 from osteoserve_preprocessing.server.generations import Generations
 from osteoserve_preprocessing.server.health import Health
+from osteoserve_preprocessing.server.observability.origins import current_request_id
 from osteoserve_preprocessing.server.scintigram_converters import (
     scintigram_progress,
     scintigram_request,
@@ -74,7 +75,7 @@ class PreprocessingService(PreprocessingServiceServicer):
         request = call.about(volume_request(header_of(await call.upload.header())))
         async with (
             self._generations.call() as generation,
-            generation.volumes.preprocess(request, call.upload, call.tell) as answer,
+            generation.volumes.preprocess(request, call.upload, call.tell, call.watch) as answer,
         ):
             await call.send(preprocess_responses(answer, chunk_bytes=self._chunk_bytes))
 
@@ -82,21 +83,29 @@ class PreprocessingService(PreprocessingServiceServicer):
         request = call.about(volume_request(header_of(await call.upload.header())))
         async with (
             self._generations.call() as generation,
-            generation.volumes.segment(request, call.upload, call.tell) as answer,
+            generation.volumes.segment(request, call.upload, call.tell, call.watch) as answer,
         ):
             await generation.models.confirm(answer.contract)
-            call.answered(answer.contract, answer.stages)
-            await call.send(segment_responses(answer, chunk_bytes=self._chunk_bytes))
+            call.contract = answer.contract
+            await call.send(
+                segment_responses(
+                    answer, chunk_bytes=self._chunk_bytes, request_id=current_request_id()
+                )
+            )
 
     async def _segment_scintigram(self, call: StreamCall) -> None:
         request = call.about(scintigram_request(header_of(await call.upload.header())))
         async with (
             self._generations.call() as generation,
-            generation.scintigrams.segment(request, call.upload, call.tell) as answer,
+            generation.scintigrams.segment(request, call.upload, call.tell, call.watch) as answer,
         ):
             await generation.models.confirm(answer.contract)
-            call.answered(answer.contract, answer.stages)
-            await call.send(scintigram_responses(answer, chunk_bytes=self._chunk_bytes))
+            call.contract = answer.contract
+            await call.send(
+                scintigram_responses(
+                    answer, chunk_bytes=self._chunk_bytes, request_id=current_request_id()
+                )
+            )
 
     async def _list_models(self) -> pb.ListModelsResponse:
         async with self._generations.call() as generation:

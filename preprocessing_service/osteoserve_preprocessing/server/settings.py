@@ -35,6 +35,13 @@ class Settings:
         tls_client_ca: Whose certificates clients must show; None asks them for none.
         tokens: Token file: every call must bring one of them. None asks for none.
         audit_log: Where one line a request is appended; None keeps none.
+        metrics_address: "HOST:PORT" where Prometheus finds metrics, under the same TLS and tokens
+            as the service; None serves none.
+        traces_endpoint: Collector to which OpenTelemetry traces are sent, such as
+            "http://localhost:4317"; None takes the OTEL_EXPORTER_OTLP variables, and without them
+            nothing is sent.
+        log_format: "text" or "json".
+        log_level: "debug", "info", "warning" or "error".
         limits: Bounds.
 
     Raises:
@@ -55,6 +62,10 @@ class Settings:
     tls_client_ca: Path | None = None
     tokens: Path | None = None
     audit_log: Path | None = None
+    metrics_address: str | None = None
+    traces_endpoint: str | None = None
+    log_format: str = "text"
+    log_level: str = "info"
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -62,8 +73,9 @@ class Settings:
             raise OptionError("TLS needs both certificate and key (--tls-certificate, --tls-key)")
         if self.tls_client_ca and not self.tls_certificate:
             raise OptionError("a client CA needs TLS (--tls-certificate, --tls-key)")
-        if not _is_loopback(self.host):
-            self._check_open_to_others()
+        for host in self._hosts():
+            if not _is_loopback(host):
+                self._check_open_to_others(host)
         if not 0 <= self.port <= 65535:
             raise OptionError(f"port must be 0..65535, not {self.port}")
         if self.triton is not None:
@@ -72,17 +84,36 @@ class Settings:
 
             parse_targets(self.triton)
 
-    def _check_open_to_others(self) -> None:
+    def _hosts(self) -> tuple[str, ...]:
+        """Everything that is listened on."""
+        if self.metrics_address is None:
+            return (self.host,)
+        return self.host, host_and_port(self.metrics_address)[0]
+
+    def _check_open_to_others(self, host: str) -> None:
         if not self.tls_certificate:
             raise OptionError(
-                f"host {self.host} is not loopback: voxels would travel unencrypted and anybody "
+                f"host {host} is not loopback: voxels would travel unencrypted and anybody "
                 "could call; configure TLS (osteoserve credentials init makes what it needs)"
             )
         if not (self.tokens or self.tls_client_ca):
             raise OptionError(
-                f"host {self.host} is not loopback: anybody could call; ask for tokens "
+                f"host {host} is not loopback: anybody could call; ask for tokens "
                 "(--tokens) or for clients' certificates (--tls-client-ca)"
             )
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of "HOST:PORT"; an IPv6 address stands in brackets.
+
+    Raises:
+        OptionError: It is none.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise OptionError(f"an address is HOST:PORT, not {address}")
+    return host, int(port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,23 +16,27 @@ class StageTime:
 
 
 class Stopwatch:
-    """Laps from one stage to the next.
+    """Goes from one stage to the next, without a gap, so that a call that fails has its times too.
 
     Args:
+        stage: The first one.
         clock: Seconds, monotonic.
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, stage: str, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self._stage = stage
         self._began = self._last = clock()
-        self._laps: list[StageTime] = []
+        self._ended: list[StageTime] = []
 
-    def lap(self, stage: str) -> None:
-        """The time since the last lap was spent on ``stage``."""
+    def begin(self, stage: str) -> None:
+        """From now on it is ``stage``."""
         now = self._clock()
-        self._laps.append(StageTime(stage, now - self._last))
-        self._last = now
+        self._ended.append(StageTime(self._stage, now - self._last))
+        self._stage, self._last = stage, now
 
     def times(self) -> tuple[StageTime, ...]:
-        """Every lap, and the total from the beginning to the last one."""
-        return (*self._laps, StageTime("total", self._last - self._began))
+        """Every stage up to now, the one that runs included, and the total."""
+        now = self._clock()
+        running = StageTime(self._stage, now - self._last)
+        return (*self._ended, running, StageTime("total", now - self._began))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import re
 from dataclasses import dataclass
 
 from grpc import StatusCode
 
 from osteoserve_preprocessing import errors
+from osteoserve_preprocessing.server.observability.origins import current_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,13 @@ STATUS: dict[type[errors.PreprocessingError], StatusCode] = {
     errors.BusyError: StatusCode.RESOURCE_EXHAUSTED,
 }
 
+#: What each of them is called in metrics: its name in snake case, without "error".
+REASONS: dict[type[errors.PreprocessingError], str] = {
+    kind: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower().removesuffix("_error")
+    for kind in STATUS
+}
+UNEXPECTED = "unexpected"
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -40,11 +48,13 @@ class Refusal:
     Args:
         code: The gRPC status.
         details: One line for the caller.
+        reason: Which of the errors in the table, in short, such as "busy"; or "unexpected".
         metadata: Trailing metadata.
     """
 
     code: StatusCode
     details: str
+    reason: str
     metadata: tuple[tuple[str, str], ...] = ()
 
 
@@ -58,20 +68,22 @@ def refusal(error: Exception, *, retry_after_s: int) -> Refusal:
         error: Any.
         retry_after_s: The hint that goes with RESOURCE_EXHAUSTED.
     """
-    code = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
-    if code is None:
-        incident = secrets.token_hex(4)
+    kind = next((kind for kind in type(error).__mro__ if kind in STATUS), None)
+    if kind is None:
+        incident = current_request_id()
         logger.error("incident=%s unexpected error", incident, exc_info=error)
-        return Refusal(StatusCode.INTERNAL, f"internal error {incident}")
+        return Refusal(StatusCode.INTERNAL, f"internal error {incident}", UNEXPECTED)
+    code, reason = STATUS[kind], REASONS[kind]
     details = " ".join(str(error).split())
     if code is StatusCode.RESOURCE_EXHAUSTED:
         # The second is gRPC's own pushback (gRFC A6), which other languages' clients honour.
         return Refusal(
             code,
             details,
+            reason,
             (
                 ("retry-after-s", str(retry_after_s)),
                 ("grpc-retry-pushback-ms", str(retry_after_s * 1000)),
             ),
         )
-    return Refusal(code, details)
+    return Refusal(code, details, reason)

@@ -39,6 +39,8 @@ class StreamUpload:
         self._clock = clock
         #: Of what was received, 32 bytes; empty until it is whole.
         self.sha256 = b""
+        #: How many bytes of voxels have arrived.
+        self.received_bytes = 0
 
     async def header(self) -> Any:
         """The first message.
@@ -77,6 +79,7 @@ class StreamUpload:
             if kind != "chunk":
                 raise UploadError(f"expected a chunk or the trailer, not {kind or 'nothing'}")
             receiver.add(message.chunk)
+            self.received_bytes = receiver.received_bytes
             if receiver.received_bytes - told >= PROGRESS_BYTES:
                 told = receiver.received_bytes
                 await tell(Progress(Stage.RECEIVING, told // slice_bytes, slices))

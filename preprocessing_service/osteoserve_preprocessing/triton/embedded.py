@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ class EmbeddedTriton:
         profile: Which ``configs/<profile>.pbtxt`` of each model to use.
         models: Names of the models to serve; none stands for all of the repository.
         log: File to append Triton's log to; None to keep it for error messages only.
+        metrics: Whether it serves Prometheus metrics, on a loopback port of their own.
     """
 
     def __init__(
@@ -38,11 +40,14 @@ class EmbeddedTriton:
         profile: str = DEFAULT_PROFILE,
         models: Sequence[str] = (),
         log: Path | None = None,
+        metrics: bool = False,
     ) -> None:
         self._repository = repository.resolve()
         self._profile = profile
         self._models = tuple(models)
         self._log = log
+        self._metrics = metrics
+        self._metrics_url: str | None = None
         self._held = ExitStack()
         self._address: str | None = None
         self._supervisor: Supervisor | None = None
@@ -71,6 +76,16 @@ class EmbeddedTriton:
         return self._address
 
     @property
+    def metrics_url(self) -> str | None:
+        """Where its metrics are while it is started; None where it serves none."""
+        return self._metrics_url
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again since the start."""
+        return 0 if self._supervisor is None else self._supervisor.restarts
+
+    @property
     def alive(self) -> bool:
         """Whether it runs, and every model answered when it was last asked."""
         return self._supervisor is not None and self._supervisor.healthy
@@ -89,16 +104,23 @@ class EmbeddedTriton:
             log = held.enter_context(self._open_log())
             port = held.enter_context(ReservedPort())
             address = f"{LOOPBACK}:{port.number}"
+            metrics_port = self._reserve_metrics_port(held)
             probe = Probe(address)
             held.callback(probe.close)
             options = LaunchOptions(
-                self._repository, self._profile, port.number, models=self._models
+                self._repository,
+                self._profile,
+                port.number,
+                models=self._models,
+                metrics_port=metrics_port,
             )
             self._supervisor = Supervisor(lambda: TritonProcess(options, log), probe)
             held.callback(self._forget_supervisor)
             self._supervisor.start()
             self._held = held.pop_all()
         self._address = address
+        if metrics_port is not None:
+            self._metrics_url = f"http://{LOOPBACK}:{metrics_port}/metrics"
 
     def stop(self) -> None:
         """End it, and wait until no process, file or shared memory of it is left.
@@ -108,11 +130,16 @@ class EmbeddedTriton:
         supervisor = self._supervisor
         if supervisor is not None:
             supervisor.stop()
-        self._address = None
+        self._address = self._metrics_url = None
         self._held.close()
 
     def _forget_supervisor(self) -> None:
         self._supervisor = None
+
+    def _reserve_metrics_port(self, held: ExitStack) -> int | None:
+        if not self._metrics:
+            return None
+        return held.enter_context(ReservedPort(socket.SO_REUSEADDR)).number
 
     def _open_log(self) -> IO[bytes]:
         if self._log is None:

@@ -14,12 +14,17 @@ class ReservedPort:
     A server that sets SO_REUSEPORT (as tritonserver does with ``--reuse-grpc-port``) and runs as
     the same user can listen on it, once or again after a restart; nobody else gets it meanwhile.
     While no server listens, connections are refused.
+
+    Args:
+        option: Of ``SOL_SOCKET``, by which that server shares it. With SO_REUSEADDR, which is what
+            tritonserver sets for metrics, a server of another user could take it while none
+            listens.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, option: int = socket.SO_REUSEPORT) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, option, 1)
             self._socket.bind((LOOPBACK, 0))
         except OSError:
             self._socket.close()

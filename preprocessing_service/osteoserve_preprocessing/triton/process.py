@@ -41,12 +41,14 @@ class LaunchOptions:
         profile: Triton's ``--model-config-name``.
         port: Port on loopback for gRPC, reserved beforehand.
         models: Names of the models to serve; none stands for all.
+        metrics_port: Another such port, for Prometheus metrics; None serves none.
     """
 
     repository: Path
     profile: str
     port: int
     models: tuple[str, ...] = ()
+    metrics_port: int | None = None
 
 
 class TritonProcess:
@@ -143,7 +145,7 @@ class TritonProcess:
 def server_command(
     server: Path, backends: Path, shm_prefix: str, options: LaunchOptions
 ) -> list[str]:
-    """The command line of a tritonserver that listens on loopback, for gRPC alone."""
+    """The command line of a tritonserver that listens on loopback, for gRPC and, if so, metrics."""
     return [
         str(server),
         f"--model-repository={options.repository}",
@@ -161,11 +163,17 @@ def server_command(
         "--reuse-grpc-port=true",
         _CLOSED_TO_ALL,
         "--allow-http=false",
-        "--allow-metrics=false",
+        *_metrics(options.metrics_port),
         "--log-format=ISO8601",
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
         f"--backend-config=python,shm-default-byte-size={_INITIAL_SHARED_MEMORY}",
     ]
+
+
+def _metrics(port: int | None) -> list[str]:
+    if port is None:
+        return ["--allow-metrics=false"]
+    return ["--allow-metrics=true", f"--metrics-address={LOOPBACK}", f"--metrics-port={port}"]
 
 
 def check_shared_memory(folder: Path, needed: int) -> None:

@@ -52,6 +52,8 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, name="triton-watcher", daemon=True)
         self._last_probe = time.monotonic()
         self._failed_restarts = 0
+        #: Starts after the first one.
+        self.restarts = 0
 
     @property
     def healthy(self) -> bool:
@@ -111,6 +113,7 @@ class Supervisor:
         delay = BACKOFF_S[min(self._failed_restarts, len(BACKOFF_S) - 1)]
         if self._stopping.wait(delay):
             return
+        self.restarts += 1
         _LOG.warning("restarting the embedded Triton")
         try:
             self._launch_and_wait()

@@ -334,7 +334,7 @@ class ScintigramPreprocessing(_message.Message):
     def __init__(self, brightness: _Optional[float] = ..., white_counts: _Optional[float] = ..., first_row: _Optional[int] = ..., end_row: _Optional[int] = ..., first_column: _Optional[int] = ..., end_column: _Optional[int] = ..., total_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ScintigramReport(_message.Message):
-    __slots__ = ("model", "preprocessing", "regions", "findings", "warnings", "stages", "input_sha256", "service_version")
+    __slots__ = ("model", "preprocessing", "regions", "findings", "warnings", "stages", "input_sha256", "service_version", "request_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
@@ -343,6 +343,7 @@ class ScintigramReport(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     INPUT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     model: Model
     preprocessing: ScintigramPreprocessing
     regions: _containers.RepeatedCompositeFieldContainer[Region]
@@ -351,7 +352,8 @@ class ScintigramReport(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[StageTime]
     input_sha256: bytes
     service_version: str
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[ScintigramPreprocessing, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[RegionFinding, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[ScintigramPreprocessing, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[RegionFinding, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("stage", "done", "total")
@@ -404,20 +406,22 @@ class PreprocessingReport(_message.Message):
     def __init__(self, stretcher: _Optional[_Union[StretcherReport, _Mapping]] = ..., window_hu: _Optional[_Iterable[float]] = ..., normalisation: _Optional[_Union[Normalisation, str]] = ..., clip_first: _Optional[int] = ..., clip_end: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SegmentReport(_message.Message):
-    __slots__ = ("model", "preprocessing", "labels", "stages", "input_sha256", "service_version")
+    __slots__ = ("model", "preprocessing", "labels", "stages", "input_sha256", "service_version", "request_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     INPUT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     model: Model
     preprocessing: PreprocessingReport
     labels: _containers.RepeatedCompositeFieldContainer[LabelMeasure]
     stages: _containers.RepeatedCompositeFieldContainer[StageTime]
     input_sha256: bytes
     service_version: str
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[PreprocessingReport, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelMeasure, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., preprocessing: _Optional[_Union[PreprocessingReport, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[LabelMeasure, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageTime, _Mapping]]] = ..., input_sha256: _Optional[bytes] = ..., service_version: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StageTime(_message.Message):
     __slots__ = ("stage", "seconds")

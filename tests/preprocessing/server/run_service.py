@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 
 from osteoserve_preprocessing.server import Limits, Settings
 from osteoserve_preprocessing.server.app import run
+from osteoserve_preprocessing.server.observability.logs import log_to_standard_error
 
 PATHS = {"repository", "tls_certificate", "tls_key", "tls_client_ca", "tokens", "audit_log"}
 
@@ -23,5 +23,6 @@ if __name__ == "__main__":
     limits = Limits(**chosen.pop("limits", {}))
     for name in PATHS & chosen.keys():
         chosen[name] = Path(chosen[name])
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    run(Settings(port=0, limits=limits, **chosen), announce=announce, until_stdin_ends=True)
+    settings = Settings(port=0, limits=limits, **chosen)
+    log_to_standard_error(form=settings.log_format, level=settings.log_level)
+    run(settings, announce=announce, until_stdin_ends=True)

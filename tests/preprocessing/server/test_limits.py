@@ -74,7 +74,7 @@ async def test_volumes_take_turns() -> None:
     admission, order = Admission(Limits(resident_volumes=1)), []
 
     async def hold(name: str) -> None:
-        async with admission.volume():
+        async with admission.volume(1000):
             order.append(f"{name} in")
             await asyncio.sleep(0)
             order.append(f"{name} out")

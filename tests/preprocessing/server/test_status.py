@@ -33,7 +33,7 @@ def test_the_unknown_becomes_an_id_and_the_log_holds_the_rest(
     with caplog.at_level(logging.ERROR):
         end = refusal(error, retry_after_s=7)
     assert end.code is grpc.StatusCode.INTERNAL
-    assert re.fullmatch("internal error [0-9a-f]{8}", end.details)
+    assert re.fullmatch("internal error [0-9a-f]{32}", end.details)
     incident = end.details.split()[-1]
     assert incident in caplog.text
     assert caplog.records[0].exc_info is not None

@@ -15,13 +15,14 @@ def test_nobody_else_gets_a_reserved_port() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_a_server_that_shares_ports_can_come_and_go() -> None:
-    with ReservedPort() as port:
+@pytest.mark.parametrize("option", [socket.SO_REUSEPORT, socket.SO_REUSEADDR])
+def test_a_server_that_shares_ports_can_come_and_go(option: int) -> None:
+    with ReservedPort(option) as port:
         for _ in range(2):
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((LOOPBACK, port.number))
             with socket.socket() as server:
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                server.setsockopt(socket.SOL_SOCKET, option, 1)
                 server.bind((LOOPBACK, port.number))
                 server.listen()
                 with socket.create_connection((LOOPBACK, port.number)) as client:

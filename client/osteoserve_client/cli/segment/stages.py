@@ -85,6 +85,7 @@ def summary(segmented: Segmented, times: Times) -> dict[str, Any]:
     """Say the same to a program."""
     return {
         "outputs": [str(path) for path in segmented.paths],
+        "request_id": segmented.request_id,
         "stages_s": times.rounded(),
         "service_stages_s": {each.stage: round(each.seconds, 3) for each in segmented.stages},
         "model": {"name": segmented.model.name, "version": segmented.model.version},

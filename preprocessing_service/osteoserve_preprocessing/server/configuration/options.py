@@ -77,6 +77,30 @@ def _settings() -> Iterator[Setting]:
     yield Setting(
         ["--audit-log"], type=_FILE, help="Append one line of JSON a request: who, what, when."
     )
+    yield Setting(
+        ["--metrics-address"],
+        metavar="HOST:PORT",
+        help="Serve Prometheus metrics there, under the same TLS and tokens (scope metrics).",
+    )
+    yield Setting(
+        ["--traces-endpoint"],
+        metavar="URL",
+        help="Send OpenTelemetry traces there (OTLP, gRPC). Default: OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
+    yield Setting(
+        ["--log-format"],
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Of the service's own log, on standard error.",
+    )
+    yield Setting(
+        ["--log-level"],
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        show_default=True,
+        help="Least that is logged.",
+    )
 
 
 def _limits() -> Iterator[Setting]:

@@ -41,8 +41,7 @@ def server_credentials(files: TlsFiles) -> Any:
     Whether clients must show a certificate at all stays as it is.
 
     Raises:
-        OptionError: A file cannot be read, is not what it must be, does not fit the others, or
-            is open to others; or the certificate is not valid today.
+        OptionError: As `server_context`.
     """
     current = CurrentTls(files)
     return grpc.dynamic_ssl_server_credentials(
@@ -67,7 +66,7 @@ class CurrentTls:
         """What they hold, as gRPC takes it.
 
         Raises:
-            OptionError: They are not sound; see `server_credentials`.
+            OptionError: They are not sound; see `server_context`.
         """
         return _configuration(self._files)
 
@@ -106,10 +105,24 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _configuration(files: TlsFiles) -> Any:
-    key = read_private(files.key, "TLS key")
-    certificate = _read(files.certificate, "TLS certificate")
-    client_ca = None if files.client_ca is None else _read(files.client_ca, "TLS client CA")
     # gRPC itself would take anything, and fail every handshake.
+    server_context(files)
+    key = read_private(files.key, "TLS key")
+    client_ca = None if files.client_ca is None else _read(files.client_ca, "TLS client CA")
+    return grpc.ssl_server_certificate_configuration(
+        ((key, _read(files.certificate, "TLS certificate")),), root_certificates=client_ca
+    )
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """What they hold now, for a server of Python's own.
+
+    Raises:
+        OptionError: A file cannot be read, is not what it must be, does not fit the others, or
+            is open to others; or the certificate is not valid today.
+    """
+    read_private(files.key, "TLS key")
+    certificate = _read(files.certificate, "TLS certificate")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(files.certificate, files.key, password=_no_password)
@@ -119,14 +132,14 @@ def _configuration(files: TlsFiles) -> Any:
             "together, or the key has a password"
         ) from error
     if files.client_ca is not None:
+        _read(files.client_ca, "TLS client CA")
+        context.verify_mode = ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(files.client_ca)
         except OSError as error:
             raise OptionError(f"TLS client CA {files.client_ca} holds no certificate") from error
     _check_dates(certificate, files.certificate)
-    return grpc.ssl_server_certificate_configuration(
-        ((key, certificate),), root_certificates=client_ca
-    )
+    return context
 
 
 def _read(path: Path, option: str) -> bytes:

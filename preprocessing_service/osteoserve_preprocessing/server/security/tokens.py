@@ -21,8 +21,9 @@ from typing import Any, Final
 from osteoserve_preprocessing.errors import OptionError
 from osteoserve_preprocessing.server.security.private_files import read_private
 
-#: What a token may be good for; `guard.SCOPE_OF` says which method needs which.
-SCOPES: Final = ("segment", "models", "health", "reflection")
+#: What a token may be good for; `guard.SCOPE_OF` says which method needs which, and "metrics" is
+#: for the metrics' own address.
+SCOPES: Final = ("segment", "models", "health", "metrics", "reflection")
 
 #: So that a scanner for leaked secrets, or a person, can tell what was found.
 PREFIX: Final = "osteoserve_"
