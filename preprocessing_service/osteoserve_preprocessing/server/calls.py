@@ -220,8 +220,7 @@ class Calls:
         ORIGIN.set(replace(origin, traceparent=span.traceparent))
 
         def log(outcome: str, reason: str = "") -> None:
-            seconds = self._clock() - clock
-            record = self._record(context, method, subject, outcome, reason, began, seconds)
+            record = self._record(context, method, subject, outcome, reason, began, clock)
             logger.info(LINE, record.said() | {"shape": subject.shape})
             span.end(record)
             self._keep(record)
@@ -251,8 +250,10 @@ class Calls:
         outcome: str,
         reason: str,
         began: datetime,
-        seconds: float,
+        clock: float,
     ) -> CallRecord:
+        # Before its seconds, or they would be fewer than those of its stages.
+        stages = subject.stages
         # A name that no model has could be anything: a patient's, for one.
         contract = subject.contract or self._remembered(subject.model)
         return CallRecord(
@@ -260,11 +261,11 @@ class Calls:
             outcome=outcome,
             client=caller(context),
             began=began,
-            seconds=seconds,
+            seconds=self._clock() - clock,
             model=contract.name if contract else "",
             digest=contract.digest if contract else "",
             input_sha256=subject.input_sha256,
             received_bytes=subject.received_bytes,
-            stages=subject.stages,
+            stages=stages,
             reason=reason,
         )

@@ -119,6 +119,7 @@ class StartedService:
 
     def __init__(self, local: LocalService, log: Path) -> None:
         self.address = local.address
+        self.process = local.process
         self._log = log
 
     @property
