@@ -7,7 +7,7 @@ import click
 import pytest
 
 from osteoserve_client.cli.group import osteoserve
-from tests.docker.deployment import DOCKER, OVERLAYS, ROOT, deployed, shell_commands
+from tests.docker.deployment import DOCKER, MONITORING, OVERLAYS, ROOT, deployed, shell_commands
 
 
 def parse(words: list[str]) -> None:
@@ -32,7 +32,7 @@ def parse(words: list[str]) -> None:
 def container_commands() -> list[list[str]]:
     found = []
     for overlay in OVERLAYS:
-        for service in deployed(overlay).values():
+        for service in deployed(overlay, MONITORING).values():
             if not service["image"].startswith("osteoserve:") or "command" not in service:
                 continue
             entrypoint = service.get("entrypoint", ["osteoserve"])

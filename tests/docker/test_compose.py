@@ -3,12 +3,13 @@ import re
 
 import pytest
 
-from tests.docker.deployment import FILES, OVERLAYS, ROOT, deployed, load
+from tests.docker.deployment import FILES, MONITORING, OVERLAYS, ROOT, deployed, load
 
 LAWS = pytest.mark.parametrize("overlay", OVERLAYS)
+MONITORED = pytest.mark.parametrize("monitoring", [None, MONITORING])
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, MONITORING])
 def test_compose_s_own_schema_holds(name):
     reason = "Compose's schema absent: pip install check-jsonschema"
     builtin = pytest.importorskip("check_jsonschema.builtin_schemas", reason=reason)
@@ -22,8 +23,9 @@ def test_compose_s_own_schema_holds(name):
 
 
 @LAWS
-def test_containers_can_do_no_more_than_they_must(overlay):
-    for name, service in deployed(overlay).items():
+@MONITORED
+def test_containers_can_do_no_more_than_they_must(overlay, monitoring):
+    for name, service in deployed(overlay, monitoring).items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert "cap_add" not in service, name
@@ -81,9 +83,10 @@ def test_every_model_has_the_profiles(name):
 
 
 @LAWS
-def test_every_image_has_a_version(overlay):
-    for name, service in deployed(overlay).items():
-        assert re.fullmatch(r"[\w./]+:\d+\.\d+[\w.-]*", service["image"]), name
+@MONITORED
+def test_every_image_has_a_version(overlay, monitoring):
+    for name, service in deployed(overlay, monitoring).items():
+        assert re.fullmatch(r"[\w./]+:v?\d+\.\d+[\w.-]*", service["image"]), name
 
 
 def test_versions_are_those_of_the_project():
@@ -98,8 +101,9 @@ def test_versions_are_those_of_the_project():
 
 
 @LAWS
-def test_what_a_service_waits_for_can_happen(overlay):
-    services = deployed(overlay)
+@MONITORED
+def test_what_a_service_waits_for_can_happen(overlay, monitoring):
+    services = deployed(overlay, monitoring)
     for name, service in services.items():
         for other, how in (service.get("depends_on") or {}).items():
             if how["condition"] == "service_healthy":
