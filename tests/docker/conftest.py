@@ -87,7 +87,7 @@ def healthy(state, port, metrics_port) -> Iterator[Callable[[], subprocess.Compl
         running = subprocess.Popen(
             [sys.executable, "-m", "osteoserve_client", *words],
             env=environment(state, "osteoserve")
-            | {"OSTEOSERVE_METRICS_ADDRESS": f"127.0.0.1:{metrics_port}"},
+            | {"OSTEOSERVE_SERVE_METRICS_ADDRESS": f"127.0.0.1:{metrics_port}"},
             stdout=log,
             stderr=log,
         )

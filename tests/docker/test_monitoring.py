@@ -125,7 +125,7 @@ def test_prometheus_looks_where_the_metrics_are():
     services = deployed(None, MONITORING)
     ours, triton = yaml_of("prometheus/prometheus.yaml")["scrape_configs"]
     (target,) = ours["static_configs"][0]["targets"]
-    port = services["osteoserve"]["environment"]["OSTEOSERVE_METRICS_ADDRESS"].split(":")[1]
+    port = services["osteoserve"]["environment"]["OSTEOSERVE_SERVE_METRICS_ADDRESS"].split(":")[1]
     assert target == f"osteoserve:{port}"
     assert ours["scheme"] == "https"
     # The name is one of the certificate's.
@@ -177,7 +177,7 @@ def scraped(segmented_phantom, state, metrics_port) -> Labels:
     context = ssl.create_default_context(cafile=of_host(asked["tls_config"]["ca_file"]))
     token = of_host(asked["authorization"]["credentials_file"]).read_text().strip()
     assert asked["scheme"] == "https"
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"https://localhost:{metrics_port}/metrics", headers={"Authorization": f"Bearer {token}"}
     )
     with urllib.request.urlopen(request, context=context, timeout=30) as answer:  # noqa: S310

@@ -95,7 +95,7 @@ def test_text_is_what_people_read() -> None:
     ("options", "variables"),
     [
         (("--log-format", "json", "--log-level", "error"), {}),
-        ((), {"OSTEOSERVE_LOG_FORMAT": "json", "OSTEOSERVE_LOG_LEVEL": "error"}),
+        ((), {"OSTEOSERVE_SERVE_LOG_FORMAT": "json", "OSTEOSERVE_SERVE_LOG_LEVEL": "error"}),
     ],
 )
 def test_the_command_takes_format_and_level(options: Any, variables: Any, tmp_path: Any) -> None:
