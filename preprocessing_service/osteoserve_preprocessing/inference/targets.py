@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -69,9 +70,12 @@ async def addresses(target: Target) -> tuple[str, ...]:
     """
     if not target.every_address:
         return (str(target),)
-    found = await asyncio.get_running_loop().getaddrinfo(
-        target.host.strip("[]"), target.port, type=socket.SOCK_STREAM
-    )
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host.strip("[]"), target.port, type=socket.SOCK_STREAM
+        )
+    except UnicodeError as error:  # of names that no DNS can hold
+        raise OSError(errno.EINVAL, str(error)) from error
     return tuple(sorted({_written(family, place) for family, _, _, _, place in found}))
 
 

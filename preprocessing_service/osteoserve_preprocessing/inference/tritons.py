@@ -100,7 +100,7 @@ class Tritons:
             with self._noting(member):
                 names.update(await member.ready_models(self._timeout_s))
 
-        await self._ask(self._reachable() or self._all(), ask)
+        await self._ask(self._prompt(), ask)
         return names
 
     async def contract(self, name: str) -> ModelContract:
@@ -117,7 +117,7 @@ class Tritons:
             with self._noting(member):
                 without.extend((await member.learn((name,), self._timeout_s)).values())
 
-        await self._ask(self._reachable() or self._all(), ask)
+        await self._ask(self._prompt(), ask)
         contract = self._agree(name)
         if contract is not None:
             return contract
@@ -184,6 +184,11 @@ class Tritons:
 
     def _all(self) -> list[Member]:
         return list(self._members.values())
+
+    def _prompt(self) -> list[Member]:
+        """Whom to ask and wait for: those that were not late, or else whoever there is."""
+        reachable = self._reachable()
+        return [member for member in reachable if not member.late] or reachable or self._all()
 
     async def _ask(self, members: list[Member], ask: Callable[[Member], Awaitable[None]]) -> None:
         """Ask several; raises only where none answers."""
@@ -258,7 +263,7 @@ class Tritons:
         for target in self._found:
             try:
                 self._found[target] = await self._resolve(target)
-            except (OSError, UnicodeError) as error:
+            except OSError as error:
                 logger.warning("%s: %s", target, error)
         wanted = dict.fromkeys(place for found in self._found.values() for place in found)
         for address in [address for address in wanted if address not in self._members]:

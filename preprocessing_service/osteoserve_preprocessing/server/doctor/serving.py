@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -19,6 +20,7 @@ from osteoserve_preprocessing.errors import (
 )
 from osteoserve_preprocessing.inference import ModelContract, TritonSession, contract_from_config
 from osteoserve_preprocessing.server.doctor.findings import Finding, State
+from osteoserve_preprocessing.server.doctor.tritons import tritons
 from osteoserve_preprocessing.server.settings import Settings, packaged_repository
 from osteoserve_preprocessing.triton import EmbeddedTriton
 
@@ -87,7 +89,11 @@ def _check_digest(folder: Path, contract: ModelContract) -> None:
 
 def triton(settings: Settings) -> tuple[Finding, ...]:
     """Whether Triton starts, or answers, and every model answers a canary inference."""
-    return asyncio.run(_triton(settings))
+    if settings.triton is None:
+        return asyncio.run(_triton(settings))
+    return asyncio.run(
+        tritons(settings.triton, lambda place: _triton(replace(settings, triton=place)))
+    )
 
 
 async def _triton(settings: Settings) -> tuple[Finding, ...]:
