@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -24,6 +25,10 @@ def test_a_phantom_is_segmented_and_audited(segmented_phantom, state):
         "preview.png",
     ):
         assert (segmented_phantom / name).stat().st_size
+    # A user quotes the report's id, and the engineer finds the call.
+    request_id = json.loads((segmented_phantom / "report.json").read_text())["request_id"]
+    audited = [json.loads(line) for line in (state / "audit" / "audit.jsonl").open()]
+    assert [each["outcome"] for each in audited if each["id"] == request_id] == ["OK"]
     # What verify.sh looks for.
     pattern = re.search(
         r"grep -q '(.+)' ", (DOCKER / "verify.sh").read_text().split("audit_log_has")[1]

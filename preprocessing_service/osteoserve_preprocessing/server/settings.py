@@ -45,8 +45,8 @@ class Settings:
         limits: Bounds.
 
     Raises:
-        OptionError: The port or Triton's address is none, TLS is configured in part, or strangers
-            of other machines could call or read.
+        OptionError: A port or address is none, TLS is configured in part, or strangers of other
+            machines could call or read.
     """
 
     host: str = "127.0.0.1"
@@ -76,6 +76,8 @@ class Settings:
         for host in self._hosts():
             if not _is_loopback(host):
                 self._check_open_to_others(host)
+        if self.traces_endpoint and not self.traces_endpoint.startswith(("http://", "https://")):
+            raise OptionError("a collector of traces is http://HOST:PORT or https://HOST:PORT")
         if not 0 <= self.port <= 65535:
             raise OptionError(f"port must be 0..65535, not {self.port}")
         if self.triton is not None:

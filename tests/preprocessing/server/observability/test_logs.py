@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from osteoserve_client.errors import ServiceRefusedError
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.inference.origin import ORIGIN, Origin
 from osteoserve_preprocessing.server.observability.logs import JsonLines, TextLines
+from osteoserve_preprocessing.server.threads import in_thread
 
 ID = "5b1c09aa6f0e4d2b8a3c7e9d10f24b66"
 
@@ -84,6 +86,16 @@ def test_the_request_that_runs_is_in_every_line(lines: logging.Formatter) -> Non
         assert ID in lines.format(record("inside %s", "a call"))
     finally:
         ORIGIN.reset(token)
+
+
+async def test_so_it_is_in_the_threads_that_work_for_it() -> None:
+    token = ORIGIN.set(Origin(ID))
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            line = await in_thread(executor, lambda: TextLines().format(record("inside")))
+    finally:
+        ORIGIN.reset(token)
+    assert f"[{ID}] inside" in line
 
 
 def test_text_is_what_people_read() -> None:

@@ -130,9 +130,19 @@ def test_the_present_is_told_as_it_is(
     with ServiceClient(observed.address) as client, pytest.raises(ServiceBusyError):
         client.segment(volume, model="edges")
     assert observed.scrape().value("osteoserve_refusals_total", reason="busy") == refused + 1
+
+    def ended() -> float:
+        # One that leaves while it uploads looks to gRPC as if its stream had ended.
+        scrape, labels = observed.scrape(), {"method": "Segment", "model": "edges"}
+        outcomes = ("CANCELLED", "INVALID_ARGUMENT")
+        requests = "osteoserve_requests_total"
+        return sum(scrape.value(requests, **labels, outcome=outcome) for outcome in outcomes)
+
+    before = ended()
     second.cancel()
     first.cancel()
     eventually(lambda: state() == nothing)
+    eventually(lambda: ended() == before + 2)
 
 
 def test_limits_and_version_stand_beside(observed: Any) -> None:

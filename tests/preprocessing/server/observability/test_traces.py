@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
+import socket
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import grpc
 import pytest
 
+from osteoserve_client.local_service import LocalService
+from osteoserve_client.service import ServiceClient
+from osteoserve_preprocessing.errors import OptionError
+from osteoserve_preprocessing.server import Settings
 from osteoserve_preprocessing.server.observability.spans import UNTRACED
 from osteoserve_preprocessing.server.observability.traces import ENDPOINTS, tracing
+from osteoserve_preprocessing.server.records import CallRecord, utc_now
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
 from osteoserve_preprocessing.v1.request_ids import REQUEST_ID, new_request_id
 
+RUNNER = Path(__file__).parents[1] / "run_service.py"
 ATTRIBUTES = {
     "rpc.system",
     "rpc.service",
@@ -166,19 +176,41 @@ async def test_nothing_is_made_unless_configured() -> None:
 
 
 @pytest.mark.parametrize("variable", ENDPOINTS)
-def test_the_standard_s_variables_turn_it_on(
-    start_session_service: Any,
-    collector: Any,
-    eventually: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
+async def test_the_standard_s_variables_turn_it_on(
+    collector: Any, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, collector[0])
-    service, caller = start_session_service(), Caller()
-    with grpc.insecure_channel(service.address) as channel:
-        stub = PreprocessingServiceStub(channel)
-        stub.ListModels(pb.ListModelsRequest(), metadata=caller.metadata, timeout=20)
-    assert collector[1].trace(caller.trace)
+    caller, began = Caller(), utc_now()
+    async with tracing(None) as traces:
+        span = traces.begin("GetModel", dict(caller.metadata)["traceparent"], began)
+        span.end(CallRecord(method="GetModel", outcome="OK", client="", began=began, seconds=0.1))
+    # What had not been sent is, before the service ends.
+    (sent,) = (each for each in collector[1].spans if each.trace_id.hex() == caller.trace)
+    assert ends(sent) - starts(sent) == pytest.approx(1e8, abs=2000)
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4317", "grpc://localhost:4317", "file:///x"])
+def test_what_is_no_collector_is_refused(endpoint: str) -> None:
+    with pytest.raises(OptionError, match="collector of traces"):
+        Settings(traces_endpoint=endpoint)
+
+
+def test_a_collector_that_is_gone_harms_no_call_and_delays_no_end(
+    triton: str, volume: Any, tmp_path: Path
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        settings = json.dumps({"triton": triton, "traces_endpoint": endpoint})
+        command = (sys.executable, str(RUNNER), settings)
+        with LocalService(log=tmp_path / "log", command=command) as local:
+            with ServiceClient(local.address) as client:
+                client.segment(volume, model="edges")
+            began = monotonic()
+        assert monotonic() - began < 30
+    log = (tmp_path / "log").read_text()
+    assert "outcome=OK" in log
+    assert "traces" in log, "that they are lost is said"
 
 
 ABSENT = """
