@@ -27,7 +27,8 @@ def test_a_phantom_is_segmented_and_audited(segmented_phantom, state):
         assert (segmented_phantom / name).stat().st_size
     # A user quotes the report's id, and the engineer finds the call.
     request_id = json.loads((segmented_phantom / "report.json").read_text())["request_id"]
-    audited = [json.loads(line) for line in (state / "audit" / "audit.jsonl").open()]
+    lines = (state / "audit" / "audit.jsonl").read_text().splitlines()
+    audited = [json.loads(line) for line in lines]
     assert [each["outcome"] for each in audited if each["id"] == request_id] == ["OK"]
     # What verify.sh looks for.
     pattern = re.search(
