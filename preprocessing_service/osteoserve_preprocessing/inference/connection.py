@@ -59,9 +59,9 @@ class TritonConnection:
             InferenceTimeoutError: It does not answer in time.
         """
         async with translating("Triton"):
-            index = await self._client.get_model_repository_index(client_timeout=timeout_s)
-        ready = [model for model in index.models if model.state == "READY"]
-        newest_last = sorted(ready, key=lambda model: int(model.version))
+            # Not the repository's index: that looks at the disk, where models come and go.
+            answer = await self._client.get_inference_statistics(client_timeout=timeout_s)
+        newest_last = sorted(answer.model_stats, key=lambda model: int(model.version))
         return {model.name: model.version for model in newest_last}
 
     async def contract(

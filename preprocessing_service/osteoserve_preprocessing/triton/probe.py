@@ -51,9 +51,10 @@ class Probe:
             InferenceError: A model does not answer.
         """
         try:
-            index = self._client.get_model_repository_index(client_timeout=TIMEOUT_S)
-            for model in index.models:
-                self._check_model(model.name)
+            # Not the repository's index: that looks at the disk, where models come and go.
+            served = self._client.get_inference_statistics(client_timeout=TIMEOUT_S).model_stats
+            for name in {model.name for model in served}:
+                self._check_model(name)
         except InferenceServerException as error:
             raise _translated(error, "Triton") from error
 

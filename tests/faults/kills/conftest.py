@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from osteoserve_preprocessing.geometry import Geometry, Volume
+from osteoserve_preprocessing.triton import EmbeddedTriton
 from tests.faults.kills.service import RunningService
-from tests.preprocessing.conftest import all_processes, random_network, write_one_model
+from tests.preprocessing.conftest import (
+    all_processes,
+    box_network,
+    random_network,
+    write_one_model,
+)
 from tests.traces import Traces
 
 RUNNER = Path(__file__).parents[2] / "preprocessing" / "server" / "run_service.py"
@@ -23,6 +29,17 @@ MODEL = "random"
 
 #: One call at a time and none that waits: a place that is not given back is the last.
 ONE_PLACE = {"resident_volumes": 1, "concurrent_calls": 1, "queued_calls": 0}
+
+
+def first_network() -> bytes:
+    """What is served at first."""
+    return random_network(16, kernel=9)
+
+
+def second_network() -> bytes:
+    """Labels other pixels."""
+    return random_network(12, kernel=7)
+
 
 StartService = Callable[..., RunningService]
 
@@ -45,7 +62,7 @@ def traces(private: Path) -> Traces:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Of one model, whose labels are intricate and take their time."""
-    write_one_model(tmp_path / "models" / MODEL, random_network(16, kernel=9))
+    write_one_model(tmp_path / "models" / MODEL, first_network())
     return tmp_path / "models"
 
 
@@ -73,3 +90,11 @@ def study() -> Volume:
     voxels[(y - 70 - z // 8) ** 2 + (x - 60 + z // 16) ** 2 < 12**2] = 280
     noise = np.random.default_rng(5).integers(-20, 20, voxels.shape, dtype=np.int16)
     return Volume(voxels + noise, Geometry(voxels.shape, (2.0, 1.0, 1.0)))
+
+
+@pytest.fixture
+def external_triton(tmp_path: Path, private: Path) -> Iterator[str]:
+    """Address of a Triton that is not the service's own."""
+    write_one_model(tmp_path / "external" / "box", box_network())
+    with EmbeddedTriton(tmp_path / "external") as triton:
+        yield triton.grpc_address

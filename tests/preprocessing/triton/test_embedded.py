@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import EmbeddedTriton
 from osteoserve_preprocessing.triton.repository import model_folders
+from osteoserve_preprocessing.triton.supervisor import PROBE_PERIOD_S
 
 WaitUntil = Callable[..., None]
 ProcessesBelow = Callable[[int], list[Any]]
@@ -119,6 +122,20 @@ def test_goes_on_trying_while_a_restart_fails(
     finally:
         file.write_bytes(content)
     wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
+
+
+def test_models_that_come_and_go_on_disk_change_nothing(
+    tmp_path: Path, write_model: Any, processes_below: ProcessesBelow
+) -> None:
+    write_model(tmp_path / "models" / "box")
+    with EmbeddedTriton(tmp_path / "models") as embedded:
+        processes = {process.pid for process in processes_below(os.getpid())}
+        write_model(tmp_path / "models" / "new")
+        shutil.rmtree(tmp_path / "models" / "box")
+        time.sleep(2 * PROBE_PERIOD_S)
+        assert embedded.alive
+        assert answers(embedded.grpc_address)
+        assert {process.pid for process in processes_below(os.getpid())} == processes
 
 
 def test_speaks_on_loopback_alone(triton: EmbeddedTriton, processes_below: ProcessesBelow) -> None:
