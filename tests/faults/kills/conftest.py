@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import sys
@@ -40,6 +41,9 @@ def second_network() -> bytes:
     """Labels other pixels."""
     return random_network(12, kernel=7)
 
+
+FIRST = hashlib.sha256(first_network()).hexdigest()
+SECOND = hashlib.sha256(second_network()).hexdigest()
 
 StartService = Callable[..., RunningService]
 

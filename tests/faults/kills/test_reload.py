@@ -18,7 +18,7 @@ import pytest
 
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Volume
-from tests.faults.kills.conftest import MODEL, first_network, second_network
+from tests.faults.kills.conftest import FIRST, MODEL, SECOND, first_network, second_network
 from tests.faults.kills.held import HeldCall
 from tests.faults.kills.service import Labels, RunningService, soon
 from tests.preprocessing.conftest import (
@@ -28,10 +28,6 @@ from tests.preprocessing.conftest import (
     write_one_model,
 )
 from tests.traces import Traces
-
-FIRST, SECOND = (
-    hashlib.sha256(network).hexdigest() for network in (first_network(), second_network())
-)
 
 #: A word of the log's line about a reload, whatever came of it.
 CAME_OF_IT = "reloaded"
