@@ -173,12 +173,12 @@ class Run:
         try:
             return read.ask(client)
         except ServiceUnavailableError:
-            with _of_the_whole_batch():
+            with _of_the_whole_batch(OsteoserveError):
                 self._connection.recover(client)
             raise
         except ServiceRefusedError:
             # This input alone, or all that this client will ever ask?
-            with _of_the_whole_batch():
+            with _of_the_whole_batch(ServiceRefusedError):
                 client.model(read.model)
             raise
 
@@ -200,9 +200,9 @@ class Run:
 
 
 @contextmanager
-def _of_the_whole_batch() -> Iterator[None]:
-    """What fails here would fail for every other job."""
+def _of_the_whole_batch(kind: type[OsteoserveError]) -> Iterator[None]:
+    """What fails here in this way would fail for every other job."""
     try:
         yield
-    except OsteoserveError as error:
+    except kind as error:
         raise WholeBatchError(error) from error
