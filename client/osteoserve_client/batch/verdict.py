@@ -74,4 +74,5 @@ def text_of(error: Exception) -> str:
     """One line; of an error that nobody foresaw its kind alone, for its words may hold anything."""
     if isinstance(error, OsteoserveError):
         return " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}; osteoserve segment with OSTEOSERVE_TRACEBACK=1 shows where"
+    kind = type(error).__name__
+    return f"unexpected {kind}; osteoserve segment with OSTEOSERVE_TRACEBACK=1 shows where"
