@@ -18,6 +18,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from osteoserve_client.local_service import LocalService
 from osteoserve_client.phantom import make_ct_phantom, write_dicom_study
 from osteoserve_client.phantom.scintigraphy import (
     make_scintigraphy_phantom,
@@ -25,6 +26,8 @@ from osteoserve_client.phantom.scintigraphy import (
 )
 from tests.end_to_end.processes import MARK, Command, marked_processes
 
+#: Starts a service with limits that the command does not offer.
+RUNNER = Path(__file__).parents[1] / "preprocessing" / "server" / "run_service.py"
 #: In headers, and in what people call their files.
 HEADER_CANARIES = ("CANARYNAME", "CANARYID", "19010203")
 PATH_CANARY = "CANARYFOLDER"
@@ -371,12 +374,15 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
 ) -> None:
     child = started(*several, "-o", tmp_path, "--server", service)
     wait_for_staging(tmp_path, child)
+    # It must not be over before it is interrupted, however slow the machine.
+    child.send_signal(signal.SIGSTOP)
     held = batch(*several, "-o", tmp_path)
     assert held.returncode == 6
     assert "another process works with this folder" in held.stderr
     child.send_signal(wanted)
+    child.send_signal(signal.SIGCONT)
     _, said = child.communicate(timeout=60)
-    assert child.returncode in (INTERRUPTED, SOME_FAILED), said
+    assert child.returncode == INTERRUPTED, said
     assert "Traceback" not in said
     rows = table(tmp_path)
     assert folders(tmp_path) == {job for job, row in rows.items() if row["state"] == "done"}
@@ -400,4 +406,21 @@ def test_a_service_of_its_own_that_is_killed_is_started_anew(
             subprocess.run(["kill", "-9", str(process)], check=True)
     _, said = child.communicate(timeout=240)
     assert child.returncode == SOME_FAILED, said
+    check_as_undisturbed(tmp_path, undisturbed[0])
+
+
+@pytest.mark.slow
+def test_a_full_service_is_asked_again_until_all_is_done(
+    osteoserve: Command,
+    several: tuple[Path, ...],
+    undisturbed: tuple[Path, object],
+    tmp_path: Path,
+) -> None:
+    one_place = {"concurrent_calls": 1, "queued_calls": 0, "resident_volumes": 1}
+    command = (sys.executable, str(RUNNER), json.dumps({"limits": one_place}))
+    with LocalService(command=command, timeout_s=180) as full:
+        done = osteoserve(
+            "batch", *several, "-o", tmp_path, "--server", full.address, "--parallel", "4"
+        )
+    assert done.returncode == SOME_FAILED, done.stderr
     check_as_undisturbed(tmp_path, undisturbed[0])
