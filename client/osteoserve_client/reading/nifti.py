@@ -132,7 +132,9 @@ def _shape(header: Any, name: str) -> tuple[int, int, int]:
 
 def _affine(header: Any, name: str) -> FloatArray:
     """From (i, j, k, 1) to RAS, mm: what sform and qform both say, or the one that is set."""
-    if header.get_xyzt_units()[0] not in ("mm", "unknown"):
+    with refusing(AffineError, f"{name}: its unit of length is none that there is"):
+        unit = header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
         raise AffineError(f"{name}: its unit of length is not mm")
     with refusing(AffineError, f"{name}: its sform or qform cannot be read"):
         found = [

@@ -29,6 +29,9 @@ MARGIN = 32
 #: Sums of weights are exact to about 1e-15; what differs by less than this is equal.
 TIE = 1e-9
 
+#: Most rows and columns of resampled slices, 2 m at half a millimetre: a header's pixel spacing
+#: alone would otherwise decide how much memory is taken.
+LARGEST = 4096
 
 Range = tuple[int, int]
 
@@ -221,6 +224,8 @@ def in_plane_sampling(
 
     Raises:
         OptionError: The numbers are not positive, or the range does not hold ``nominal_mm``.
+        GeometryError: Resampled slices would have more than `LARGEST` rows or columns: the stated
+            spacing is none of a CT.
     """
     smallest, largest = range_mm
     if not 0 < smallest <= nominal_mm <= largest or size_multiple < 1:
@@ -232,7 +237,13 @@ def in_plane_sampling(
     y, x = (max(round(size, SPACING_DECIMALS), SMALLEST_MM) for size in geometry.spacing[1:])
     fits = smallest <= min(y, x) and max(y, x) <= largest and abs(y - x) <= SQUARE_TOLERANCE * x
     network = (y, x) if fits else (nominal_mm, nominal_mm)
-    return InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple)
+    sampling = InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple)
+    if sampling.resamples and max(sampling.covered) > LARGEST:
+        raise GeometryError(
+            f"slices of {shape[0]}x{shape[1]} pixels of {y:g} x {x:g} mm would have more than "
+            f"{LARGEST} rows or columns at {nominal_mm:g} mm"
+        )
+    return sampling
 
 
 def _separable(

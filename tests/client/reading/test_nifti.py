@@ -199,6 +199,13 @@ class TestRefusals:
 
         refuses(save(written, tmp_path), errors.AffineError, "not mm")
 
+    def test_a_unit_that_there_is_not(self, tmp_path: Path, refuses: Refuses) -> None:
+        """Found by fuzzing: nibabel raised KeyError."""
+        written = image()
+        written.header["xyzt_units"] = 4
+
+        refuses(save(written, tmp_path), errors.AffineError, "none that there is")
+
     def test_several_volumes(self, tmp_path: Path, refuses: Refuses) -> None:
         one = image()
         written = nibabel.Nifti1Image(np.stack([np.asarray(one.dataobj)] * 2, -1), one.affine)

@@ -63,12 +63,17 @@ def _order(labels: LabelMap, names: Mapping[int, str]) -> float:
 
 
 def _legs(counts: Counts) -> float:
-    """Emptiness of the middle in the body's lower half less that in its upper half."""
+    """Emptiness of the middle in the body's lower half less that in its upper half.
+
+    0 for a body of one row, and where there is but one column: they have no halves.
+    """
     soft = silhouette(counts)
     columns = np.arange(soft.shape[1])
     middle = max(1, round(float(soft.sum(axis=0) @ columns / soft.sum())))
     reach = max(1, round(MIDDLE * len(columns)))
     body = np.flatnonzero(soft.max(axis=1) > BODY)
+    if len(columns) < 2 or body[0] == body[-1]:
+        return 0.0
     rows = soft[body[0] : body[-1] + 1]
     # The dimmer side counts: an injection site shines on one of them.
     beside = np.minimum(rows[:, :middle].max(axis=1), rows[:, middle:].max(axis=1))

@@ -1,0 +1,55 @@
+"""``python -m tests.fuzz.harness TARGET --seconds N``: libFuzzer, through atheris, on one target.
+
+Starts from the corpus that the repository keeps, and adds what it finds to a folder of its own.
+What breaks a law is left there as ``crash-...``; ``docs/fuzzing.md`` says what to do with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+#: Beyond these a target hangs, or takes memory without bound.
+LONGEST_S, MOST_MIB = 20, 3072
+
+CORPUS = Path(__file__).with_name("corpus")
+
+
+def main() -> None:
+    asked = _asked()
+    found = asked.work / asked.target
+    found.mkdir(parents=True, exist_ok=True)
+    logging.lastResort = None
+    with atheris.instrument_imports(
+        include=["osteoserve_client", "osteoserve_preprocessing", "pydicom", "nibabel", "PIL"]
+    ):
+        from tests.fuzz.targets import TARGETS
+    target: Callable[[bytes], None] = TARGETS[asked.target]
+    atheris.Setup(
+        [
+            *(sys.argv[0], str(found), str(CORPUS / asked.target)),
+            *(f"-max_total_time={asked.seconds}", f"-artifact_prefix={found}/"),
+            *(f"-timeout={LONGEST_S}", f"-rss_limit_mb={MOST_MIB}", "-max_len=65536"),
+            *("-print_final_stats=1", f"-seed={asked.seed}"),
+        ],
+        target,
+    )
+    atheris.Fuzz()
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target", choices=sorted(p.name for p in CORPUS.iterdir()))
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="0 takes another one each time")
+    parser.add_argument("--work", type=Path, default=Path(".fuzz"), help="for what is found")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
