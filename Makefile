@@ -5,6 +5,7 @@ OUT ?= demo-output
 SLICES ?= 120
 STUDY ?=
 OPTIONS ?=
+SECONDS ?= 60
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Models whose ONNX files are too large for git; their checkpoints are in export/checkpoints.
 LARGE_MODELS := resnet_unet_pelvis
 
-.PHONY: demo models test test-quick test-faults bench lint format stubs serve doctor clean
+.PHONY: demo models test test-quick test-faults fuzz bench lint format stubs serve doctor clean
 
 demo: .venv/.demo ## Phantoms of both kinds in, masks out; or STUDY=<folder or file>, with OPTIONS=<of segment>
 ifeq ($(strip $(STUDY)),)
@@ -40,6 +41,11 @@ test-quick: .venv/.test ## The tests that take no more than seconds each
 
 test-faults: .venv/.test ## Kills, floods and stalls of real processes, fifty times each: minutes
 	@$(BIN)/python -m pytest tests/faults --faults
+
+fuzz: .venv/.test ## Each target of tests/fuzz for SECONDS; what breaks a law is left in .fuzz/
+	@for target in $(notdir $(wildcard tests/fuzz/corpus/*)); do \
+	    $(BIN)/python -m tests.fuzz.harness $$target --seconds $(SECONDS) || exit 1; \
+	done
 
 bench: .venv/.test ## Latency of one volume, by pytest-benchmark
 	@$(BIN)/python -m pytest benchmarks --benchmark-only

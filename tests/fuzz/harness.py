@@ -23,13 +23,16 @@ CORPUS = Path(__file__).with_name("corpus")
 def main() -> None:
     asked = _asked()
     found = asked.work / asked.target
-    found.mkdir(parents=True, exist_ok=True)
     logging.lastResort = None
     with atheris.instrument_imports(
         include=["osteoserve_client", "osteoserve_preprocessing", "pydicom", "nibabel", "PIL"]
     ):
         from tests.fuzz.targets import TARGETS
     target: Callable[[bytes], None] = TARGETS[asked.target]
+    if asked.input is not None:
+        target(asked.input.read_bytes())
+        return
+    found.mkdir(parents=True, exist_ok=True)
     atheris.Setup(
         [
             *(sys.argv[0], str(found), str(CORPUS / asked.target)),
@@ -47,6 +50,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("target", choices=sorted(p.name for p in CORPUS.iterdir()))
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0, help="0 takes another one each time")
+    parser.add_argument("--input", type=Path, help="run the target once, on this file")
     parser.add_argument("--work", type=Path, default=Path(".fuzz"), help="for what is found")
     return parser.parse_args()
 
