@@ -107,6 +107,7 @@ def image() -> Seeds:
         yield f"{name}_png", _stored(one, "PNG")
         yield f"{name}_tiff", _stored(one, "TIFF")
     yield "pages_tiff", _stored(deep, "TIFF", save_all=True, append_images=[deep])
+    yield "described_tiff", _stored(grey, "TIFF", description=CANARY, artist=CANARY)
     yield "deflated_tiff", _stored(grey, "TIFF", compression="tiff_deflate")
     yield "packbits_tiff", _stored(grey, "TIFF", compression="packbits")
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from osteoserve_client.errors import InputError, OsteoserveError
 
 #: Loggers of the libraries that read headers and pixels, each the parent of its library's others.
-_LIBRARY_LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "nibabel.global")
+_LIBRARY_LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "nibabel.global", "PIL")
 
 
 @contextmanager

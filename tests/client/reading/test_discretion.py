@@ -18,8 +18,11 @@ from tests.client.reading.conftest import Refuses
 from tests.client.reading.ct_series import CANARY, Series
 
 
-def test_libraries_are_silent_inside_and_not_outside(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("pydicom.some.module")
+@pytest.mark.parametrize("name", ["pydicom.some.module", "PIL.TiffImagePlugin"])
+def test_libraries_are_silent_inside_and_not_outside(
+    caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    logger = logging.getLogger(name)
     with silenced_libraries():
         warnings.warn(CANARY, stacklevel=1)
         logger.error(CANARY)
