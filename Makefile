@@ -13,7 +13,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Models whose ONNX files are too large for git; their checkpoints are in export/checkpoints.
 LARGE_MODELS := resnet_unet_pelvis
 
-.PHONY: demo models test test-quick test-faults fuzz bench lint format stubs serve doctor clean
+.PHONY: demo models test test-quick test-faults fuzz bench bench-compare lint format stubs serve \
+    doctor clean
 
 demo: .venv/.demo ## Phantoms of both kinds in, masks out; or STUDY=<folder or file>, with OPTIONS=<of segment>
 ifeq ($(strip $(STUDY)),)
@@ -47,8 +48,13 @@ fuzz: .venv/.test ## Each target of tests/fuzz for SECONDS; what breaks a law is
 	    $(BIN)/python -m tests.fuzz.harness $$target --seconds $(SECONDS) || exit 1; \
 	done
 
-bench: .venv/.test ## Latency of one volume, by pytest-benchmark
-	@$(BIN)/python -m pytest benchmarks --benchmark-only
+bench: .venv/.test ## Time it all by pytest-benchmark, and save the run under .benchmarks
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-autosave --benchmark-save-data
+
+bench-compare: .venv/.test ## Time it again; fail where it is slower than the last saved run, beyond the noise
+	@$(if $(wildcard .benchmarks/*/*.json),,echo "no run is saved: make bench"; exit 2)
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=.benchmarks/compared.json
+	@$(BIN)/osteoserve bench compare .benchmarks .benchmarks/compared.json
 
 lint: .venv/.test ## Style, types and import rules
 	@$(BIN)/ruff check .

@@ -61,5 +61,5 @@ def test_end_to_end(
             scan, *client.segment_scintigram(scan, model=MODEL), tmp_path / "out"
         )
 
-    written = benchmark.pedantic(segment, rounds=3, warmup_rounds=1)
+    written = benchmark.pedantic(segment, rounds=5, warmup_rounds=1)
     assert len(written) == 8

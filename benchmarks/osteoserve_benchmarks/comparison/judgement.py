@@ -92,7 +92,7 @@ def judge_runs(old: SavedRun, new: SavedRun) -> list[Judgement]:
 
     Raises:
         SavedRunError: They are of different machines or were measured differently, have nothing in
-            common, have too few rounds, or a yardstick says that the machine itself has changed.
+            common, or have too few rounds.
     """
     if old.place != new.place:
         raise SavedRunError(

@@ -57,8 +57,10 @@ def last_saved(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    # <folder>/<system and Python>/<number>_<commit>_<time>.json
-    found = max(path.glob("*/[0-9]*_*.json"), key=lambda file: file.name, default=None)
+    # <folder>/<system and Python>/<number>_<commit>_<time>.json; each system counts by itself.
+    found = max(
+        path.glob("*/[0-9]*_*.json"), key=lambda file: file.stat().st_mtime_ns, default=None
+    )
     if found is None:
         raise InputNotFoundError(f"{path} holds no saved run: make bench saves one")
     return found

@@ -86,16 +86,16 @@ def measure_throughput(
         service = stack.enter_context(serving(server, credentials, triton=triton))
         watcher = service.triton and stack.enter_context(Watcher(service.triton, MODEL))
         say(f"phantom, {slices} slices")
-        workers = stack.enter_context(_clients(service, slices, max(concurrency)))
+        workers = stack.enter_context(clients(service, slices, max(concurrency)))
         served = workers[0].ask("served")
         generator = Generator(service, workers, watcher or None)
         say("warm-up")
         generator.closed_loop(len(workers), 0.0)
-        closed: dict[int, list[Load]] = {clients: [] for clients in concurrency}
+        closed: dict[int, list[Load]] = {count: [] for count in concurrency}
         for number in range(rounds):
-            for clients, loads in closed.items():
-                say(f"closed loop, {clients} clients, round {number + 1} of {rounds}")
-                loads.append(generator.closed_loop(clients, duration_s))
+            for count, loads in closed.items():
+                say(f"closed loop, {count} clients, round {number + 1} of {rounds}")
+                loads.append(generator.closed_loop(count, duration_s))
         opened: dict[float, list[Load]] = {
             per_hour: [] for per_hour in (rates or _rates(list(closed.values())))
         }
@@ -109,7 +109,7 @@ def measure_throughput(
     return Throughput(
         slices=slices,
         duration_s=duration_s,
-        closed_loop={clients: tuple(loads) for clients, loads in closed.items()},
+        closed_loop={count: tuple(loads) for count, loads in closed.items()},
         open_loop={per_hour: tuple(loads) for per_hour, loads in opened.items()},
         machine=machine,
         versions=versions() | {"model": model_line(served)},
@@ -122,12 +122,18 @@ def _rates(closed: Sequence[Sequence[Load]]) -> tuple[float, ...]:
 
 
 @contextmanager
-def _clients(service: Served, slices: int, clients: int) -> Iterator[list[Worker]]:
-    """A process for each client, and the one volume that all of them send."""
+def clients(service: Served, slices: int, number: int) -> Iterator[list[Worker]]:
+    """A process with a `LoadClient` for each client, and the one volume that all of them send.
+
+    Args:
+        service: To which they send.
+        slices: Of the phantom.
+        number: How many.
+    """
     volume = make_ct_phantom(slices=slices, region=REGION, seed=SEED).volume
     with tempfile.TemporaryDirectory(prefix="osteoserve-bench-") as name, ExitStack() as stack:
         voxels = Path(name) / "voxels.npy"
         np.save(voxels, volume.voxels)
         make = partial(LoadClient, service.address, service.credentials, voxels, volume.geometry)
         del volume
-        yield [stack.enter_context(Worker(make)) for _ in range(clients)]
+        yield [stack.enter_context(Worker(make)) for _ in range(number)]

@@ -48,7 +48,7 @@ def _closed(document: dict[str, Any]) -> Table:
         f"Closed loop: {document['slices']} slices, {document['duration_s']:g} s, median of "
         f"{document['rounds']}"
     )
-    table = new_table(title, ("clients", *_FIGURES, "least share"), words=0)
+    table = new_table(title, ("clients", *_FIGURES, "share"), words=0)
     for load in document["closed_loop"]:
         share = number(load["slowest_client_share"], 2)
         table.add_row(str(load["clients"]), *_figures(load), share)
