@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from time import process_time, sleep
 
 import pytest
 
 from osteoserve_benchmarks.floor import Floor, measure_floor
-from osteoserve_benchmarks.processes import peak_rss_mb, process_tree, rss_mb
+from osteoserve_benchmarks.processes import (
+    cpu_seconds,
+    forget_peak_rss,
+    peak_rss_mb,
+    process_tree,
+    rss_mb,
+)
 
 HOLDS = "x = bytearray(80_000_000); del x; print(flush=True); input()"
 PARENT = (
@@ -26,6 +33,21 @@ def test_the_peak_of_a_process_outlives_what_it_held() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         assert peak_rss_mb(child.pid) - rss_mb(child.pid) > 70
+        forget_peak_rss(child.pid)
+        assert peak_rss_mb(child.pid) - rss_mb(child.pid) < 1
+        child.communicate(b"\n")
+
+
+def test_work_takes_processor_time_and_sleep_none() -> None:
+    begun = cpu_seconds(os.getpid())
+    before = process_time()
+    while process_time() < before + 0.3:
+        pass
+    worked = cpu_seconds(os.getpid())
+    assert worked - begun >= 0.25
+    with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=subprocess.PIPE) as child:
+        sleep(0.5)
+        assert cpu_seconds(os.getpid()) - worked < 0.25
         child.communicate(b"\n")
 
 
