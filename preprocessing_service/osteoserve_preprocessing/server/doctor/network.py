@@ -40,6 +40,14 @@ def port(settings: Settings) -> Finding:
             "name an address of this machine by --host",
         )
     found = listener(settings.host, settings.port)
+    if found.certificate and _judged(found.certificate)[0] is State.BROKEN:
+        return Finding(
+            subject,
+            State.BROKEN,
+            f"what listens there shows a certificate that expired on "
+            f"{found.certificate.not_valid_after_utc:%Y-%m-%d}: clients refuse it",
+            _judged(found.certificate)[1],
+        )
     if found.health == "SERVING" or found.asks_certificate or found.health == "":
         return _service(subject, found, settings.tls_certificate)
     what = "a service there is NOT_SERVING" if found.health else f"taken: {error.strerror}"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +79,25 @@ def test_a_certificate_that_was_replaced_needs_a_restart(token_service: Any, str
     assert finding.state is State.NOTE
     assert f"is not that of {strange['server.crt']}" in finding.detail
     assert "restart" in finding.remedy
+
+
+def test_a_certificate_that_expired_while_it_was_served_is_broken(stale: Any) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(stale["server.crt"], stale["server.key"])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            plain, _ = listening.accept()
+            # Whoever only looks at the certificate hangs up.
+            with suppress(OSError), context.wrap_socket(plain, server_side=True) as secured:
+                secured.sendall(b"x")
+
+        server = threading.Thread(target=greet)
+        server.start()
+        finding = network.port(Settings(port=listening.getsockname()[1]))
+        server.join(10)
+    assert finding.state is State.BROKEN
+    assert f"expired on {expiry(stale)}" in finding.detail
 
 
 def test_a_service_without_tls_is_not_what_the_settings_say(service: Any, folder: Any) -> None:
