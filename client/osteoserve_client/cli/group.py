@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
@@ -10,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from osteoserve_client.errors import OsteoserveError
+from osteoserve_client.errors import OsteoserveError, OutputError
 
 #: Every package of the distribution, and any other that is installed, brings subcommands here.
 GROUP = "osteoserve.commands"
@@ -101,6 +102,10 @@ def main() -> NoReturn:
         _say(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # What the command says goes to a file, on a disk that is full.
+            _say(f"not all could be written: {os.strerror(error.errno)}")
+            sys.exit(OutputError.exit_code)
         # The last resort: a line, not a traceback.
         if os.environ.get("OSTEOSERVE_TRACEBACK"):
             raise
