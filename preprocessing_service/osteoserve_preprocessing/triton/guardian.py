@@ -53,7 +53,7 @@ def guard(directory: Path, shm_prefix: str, command: list[str]) -> int:
             start_new_session=True,
             preexec_fn=_die_with_guardian,  # safe: this process has one thread
         )
-        if _watch(server, parent):
+        if _watch(server, parent, shm_prefix):
             server.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(GRACE_S)
@@ -89,7 +89,7 @@ def _processes_of(shm_prefix: str) -> list[int]:
     return found
 
 
-def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
+def _watch(server: subprocess.Popen[bytes], parent: int, shm_prefix: str) -> bool:
     """Wait until the server ends or is to end; whether somebody waits for its good order."""
     unnoticed: set[str] = set()
     while server.poll() is None:
@@ -100,12 +100,24 @@ def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
             return False
         if _signals_received:
             return True
+        _close_to_others(shm_prefix)
         # Seen twice, since a server that ends its children itself takes a moment to reap them.
         before, unnoticed = unnoticed, _ended_children(server.pid)
         if before & unnoticed:
             sys.stderr.write("a model's process has ended: Triton is ended with it\n")
             return False
     return False
+
+
+def _close_to_others(shm_prefix: str) -> None:
+    """Let no other user read the segments, which will hold voxels.
+
+    Triton makes them readable whatever the umask says, when it loads a model: a second and more
+    before the first request.
+    """
+    for segment in SHARED_MEMORY.glob(f"{shm_prefix}*"):
+        with contextlib.suppress(FileNotFoundError):
+            segment.chmod(0o600)
 
 
 def _ended_children(parent: int) -> set[str]:

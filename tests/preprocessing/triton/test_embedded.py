@@ -19,6 +19,7 @@ from tritonclient.utils import InferenceServerException
 
 from osteoserve_preprocessing.errors import TritonStartError
 from osteoserve_preprocessing.triton import EmbeddedTriton
+from osteoserve_preprocessing.triton.guardian import SHARED_MEMORY
 from osteoserve_preprocessing.triton.repository import model_folders
 from osteoserve_preprocessing.triton.supervisor import PROBE_PERIOD_S
 
@@ -122,6 +123,22 @@ def test_goes_on_trying_while_a_restart_fails(
     finally:
         file.write_bytes(content)
     wait_until(lambda: triton.alive and answers(triton.grpc_address), within_s=30)
+
+
+def test_nobody_else_can_read_what_goes_through_shared_memory(
+    triton: EmbeddedTriton, processes_below: ProcessesBelow
+) -> None:
+    words = [
+        word
+        for process in processes_below(os.getpid())
+        if "one-model" in process.command
+        for word in process.command.split()
+    ]
+    (prefix,) = {word for word in words if re.fullmatch(r"osteoserve_[0-9a-f]+_", word)}
+    segments = list(SHARED_MEMORY.glob(f"{prefix}*"))
+    assert answers(triton.grpc_address)
+    assert segments
+    assert {segment.stat().st_mode & 0o077 for segment in segments} == {0}
 
 
 def test_models_that_come_and_go_on_disk_change_nothing(

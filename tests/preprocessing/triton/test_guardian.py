@@ -116,6 +116,17 @@ def test_a_command_that_does_not_stop_is_killed(start: Start, tmp_path: Path, pr
     assert_tidy(tmp_path, prefix)
 
 
+def test_a_child_that_the_command_does_not_miss_ends_it(
+    start: Start, processes_below: Callable[[int], list[Any]], tmp_path: Path, prefix: str
+) -> None:
+    process = start("stubborn")
+    below = processes_below(process.pid)
+    (child,) = (found.pid for found in below if found.command.startswith("sleep"))
+    os.kill(child, signal.SIGKILL)
+    assert end_of(process) == 128 + signal.SIGKILL
+    assert_tidy(tmp_path, prefix)
+
+
 def test_its_own_death_kills_the_command(
     start: Start, processes_below: Callable[[int], list[Any]], wait_until: Callable[..., None]
 ) -> None:
