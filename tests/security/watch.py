@@ -12,23 +12,25 @@ from types import TracebackType
 
 from tests.preprocessing.conftest import tree_below
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+SHARED_MEMORY = "/dev/shm/"  # noqa: S108
 PERIOD_S = 0.01
 #: Looking through processes takes longer; files without a name live as long as these.
 PROCESSES_EVERY = 20
 
 
 class TemporaryFiles:
-    """Opens what appears in folders, and what processes below this one have open without a name.
+    """Opens what appears in folders, and what processes below this one hold elsewhere.
+
+    That is what they have open without a name, and the shared memory that they have mapped.
 
     An open file keeps its content when it is deleted, so that it can be read in the end.
 
     Args:
-        folders: Watched with all below; shared memory is watched too.
+        folders: Watched with all below.
     """
 
     def __init__(self, *folders: Path) -> None:
-        self._folders = (*folders, SHARED_MEMORY)
+        self._folders = folders
         self._held: dict[tuple[int, int], int] = {}
         self.names: set[str] = set()
         self._ended = threading.Event()
@@ -48,10 +50,10 @@ class TemporaryFiles:
         self._thread.join()
 
     def contents(self) -> Iterator[bytes]:
-        """What each held in the end; closes them."""
+        """What each held in the end, without the zeros of what was never used; closes them."""
         for descriptor in self._held.values():
             with os.fdopen(descriptor, "rb") as file:
-                yield file.read()
+                yield file.read().replace(bytes(512), b"")
         self._held.clear()
 
     def _watch(self) -> None:
@@ -65,13 +67,18 @@ class TemporaryFiles:
             turn += 1
             if turn % PROCESSES_EVERY == 0:
                 for process in tree_below(os.getpid()):
-                    self._hold_nameless(process.pid)
+                    with suppress(OSError):  # it has ended
+                        self._hold_of(Path("/proc", str(process.pid)))
 
-    def _hold_nameless(self, pid: int) -> None:
-        with suppress(OSError):
-            for link in Path(f"/proc/{pid}/fd").iterdir():
-                if str(link.readlink()).endswith("(deleted)"):
-                    self._hold(link)
+    def _hold_of(self, process: Path) -> None:
+        for link in (process / "fd").iterdir():
+            if str(link.readlink()).endswith("(deleted)"):
+                self._hold(link)
+        for line in (process / "maps").read_text().splitlines():
+            path = line[line.find("/") :]
+            if path.startswith(SHARED_MEMORY):
+                self.names.add(path)
+                self._hold(Path(path))
 
     def _hold(self, path: Path) -> None:
         try:
