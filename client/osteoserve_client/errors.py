@@ -172,6 +172,10 @@ class HotSpotsError(InputError):
     """A mask of hot spots is none, or does not belong to the bone scan."""
 
 
+class IncompleteSeriesError(InputError):
+    """A series was not received whole: its sender broke off, or an instance was refused."""
+
+
 class StudyMatchError(InputError):
     """A reference and the prediction that belongs to it cannot be found together."""
 
@@ -208,6 +212,18 @@ class OutputError(OsteoserveError, OSError):
     """An output could not be written; none was left behind in part."""
 
     exit_code = 6
+
+
+class NodeError(OsteoserveError):
+    """The DICOM node could not go on; its spool is whole."""
+
+
+class DeliveryError(OutputError):
+    """A mask could not be sent to an archive; sending it again is harmless."""
+
+
+class DeliveryRefusedError(DeliveryError):
+    """An archive does not want a mask."""
 
 
 class JobStoreError(OutputError):

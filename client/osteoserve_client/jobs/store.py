@@ -184,6 +184,16 @@ class JobStore:
             payload=None if payload is None else json.dumps(payload),
         )
 
+    def forget(self, key: str) -> bool:
+        """Know nothing any more of a job that is done or has failed.
+
+        Returns:
+            Whether there was such a job.
+        """
+        return self._change(
+            "DELETE FROM jobs WHERE key = :key AND state IN ('done', 'failed')", key=key
+        )
+
     def get(self, key: str) -> Job | None:
         """One job; None where there is none of that key."""
         found = self._rows("SELECT * FROM jobs WHERE key = :key", key=key)
