@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from osteoserve_preprocessing.errors import ContractError, TritonUnavailableError
+from osteoserve_preprocessing.errors import ContractError
 from osteoserve_preprocessing.inference import ModelContract, TritonSession
 
 logger = logging.getLogger(__name__)
@@ -60,18 +60,6 @@ class Models:
     def without_contract(self) -> dict[str, str]:
         """Models that were left out, and why."""
         return dict(self._without_contract)
-
-    async def confirm(self, contract: ModelContract) -> None:
-        """See that a model is still the one that it was when a call began.
-
-        A Triton that was killed comes back with what then is in its repository.
-
-        Raises:
-            TritonUnavailableError: It is another; the same request may be made again.
-            ModelNotFoundError: It is served no more.
-        """
-        if await self._session.contract(contract.name) != contract:
-            raise TritonUnavailableError(f"model {contract.name} was replaced while it answered")
 
     def remembered(self, name: str) -> ModelContract | None:
         """One model's contract as it was in the last list, without asking."""

@@ -85,7 +85,6 @@ class PreprocessingService(PreprocessingServiceServicer):
             self._generations.call() as generation,
             generation.volumes.segment(request, call.upload, call.tell, call.watch) as answer,
         ):
-            await generation.models.confirm(answer.contract)
             call.contract = answer.contract
             await call.send(
                 segment_responses(
@@ -99,7 +98,6 @@ class PreprocessingService(PreprocessingServiceServicer):
             self._generations.call() as generation,
             generation.scintigrams.segment(request, call.upload, call.tell, call.watch) as answer,
         ):
-            await generation.models.confirm(answer.contract)
             call.contract = answer.contract
             await call.send(
                 scintigram_responses(

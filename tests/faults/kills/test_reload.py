@@ -160,7 +160,7 @@ def test_no_answer_names_a_model_that_did_not_give_it(
         with pytest.raises(grpc.RpcError) as caught:
             call.digest()
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "replaced" in caught.value.details()
+        assert "no Triton serves it any more as it was" in caught.value.details()
         with service.client() as client:
             assert answer_of(client, study)[0] == SECOND
 
