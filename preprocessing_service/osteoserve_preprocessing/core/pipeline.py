@@ -24,6 +24,10 @@ from osteoserve_preprocessing.core.stretcher import StretcherReport, find_stretc
 from osteoserve_preprocessing.errors import GeometryError
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
+#: Least distance between voxels, mm; those of CTs of a finger measure ten times as much. What is
+#: measured in millimetres would take memory without bound for voxels that are next to nothing.
+LEAST_SPACING_MM = 0.01
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
@@ -61,11 +65,15 @@ def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
         Grey values, stretcher mask, and what was done.
 
     Raises:
-        GeometryError: The volume is not canonical.
+        GeometryError: The volume is not canonical, or its voxels are smaller than any of a CT.
         VoxelError: Its values cannot be HU.
     """
     if not canonical_orientation(volume.geometry).is_identity:
         raise GeometryError("preprocessing needs a canonical volume: left, back, head")
+    if min(volume.geometry.spacing) < LEAST_SPACING_MM:
+        raise GeometryError(
+            f"spacing must be at least {LEAST_SPACING_MM} mm, not {volume.geometry.spacing}"
+        )
     check_hounsfield(volume.voxels)
     stretcher = find_stretcher(volume, options.stretcher)
     everything = Clip(range(volume.geometry.shape[0]), ())
