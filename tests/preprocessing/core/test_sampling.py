@@ -203,7 +203,7 @@ def test_the_part_is_that_of_all_slices_together() -> None:
 
 
 def test_a_spacing_that_no_ct_has_does_not_take_memory_for_its_matrix() -> None:
-    """Found by fuzzing: half a metre from pixel to pixel asked for 260,000 rows."""
+    """Half a metre from pixel to pixel would ask for 260,000 rows."""
     geometry = Geometry((1, 512, 512), (1.0, 500.0, 500.0))
     with pytest.raises(GeometryError, match="more than 4096 rows or columns"):
         in_plane_sampling(geometry, nominal_mm=1.0, range_mm=(0.5, 1.5), size_multiple=16)
