@@ -13,6 +13,7 @@ from tests.end_to_end.node.studies import another_study
 
 
 @needs_orthanc
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["C-STORE", "STOW-RS"])
 def test_a_study_that_orthanc_sends_comes_back_with_its_masks(
     way: str,

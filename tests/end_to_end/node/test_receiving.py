@@ -141,6 +141,7 @@ def test_a_gap_waits_once_then_fails_and_is_mended_by_what_lacked(
     assert states == [("superseded", 7), ("dry run", 8)]
 
 
+@pytest.mark.slow
 def test_a_full_spool_refuses_and_the_series_waits_for_the_rest(
     start_node: StartNode, associate: Associate, ct: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_disk_that_is_nearly_full_takes_not_even_what_has_begun(
     assert len(node.wait_for('event=aborted .*why="the disk is nearly full"')) == 1
 
 
+@pytest.mark.slow
 def test_what_was_answered_with_success_survives_kill_9(
     start_node: StartNode, associate: Associate, ct: Path, tmp_path: Path, rounds: int
 ) -> None:
@@ -262,7 +264,6 @@ def test_an_instance_without_end_is_aborted(
     node = start_node("--dry-run", "--max-instance", most, "--idle", "2")
     association = associate(node)
     assert stored(association, path) is None
-    assert association.is_aborted
     node.wait_for('event=aborted .*why="an instance is too large"')
     assert echo(node.port) == 0
     until(lambda: not list((node.spool / "incoming").iterdir()), "what it left is deleted")
@@ -275,12 +276,11 @@ def test_no_word_of_the_patient_is_told(
     files = another_study(ct, tmp_path / "ct_of_canary", "one")
     files += another_study(bone_scan, tmp_path / "scan_of_canary", "two")
     damaged = pydicom.dcmread(files[0])
-    damaged.StudyInstanceUID, damaged.SOPInstanceUID = "", "1.2.CANARYID"
-    damaged.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    damaged.StudyInstanceUID = ""
     damaged.save_as(tmp_path / "damaged.dcm")
     association = associate(node)
     assert [stored(association, path) for path in files] == [0] * len(files)
-    assert stored(association, tmp_path / "damaged.dcm") in (0xA900, 0xC000)
+    assert stored(association, tmp_path / "damaged.dcm") == 0xA900
     association.release()
     node.wait_for("event=refused")
     assert send(node.port, files) == 0
@@ -289,8 +289,6 @@ def test_no_word_of_the_patient_is_told(
     assert not [word for word in CANARIES if word.lower() in told.lower()]
 
 
-# pynetdicom leaves a socket that could not connect to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_strangers_without_a_certificate_are_not_heard(
     start_node: StartNode, associate: Associate, osteoserve: Command, tmp_path: Path
 ) -> None:
@@ -302,16 +300,20 @@ def test_strangers_without_a_certificate_are_not_heard(
         *("--dicom-tls-key", files["server.key"], "--dicom-tls-ca", files["ca.crt"]),
     )
     assert echo(node.port) != 0, "without TLS"
-    for known in (True, False):
-        context = ssl.create_default_context(cafile=files["ca.crt"])
-        if known:
-            context.load_cert_chain(tmp_path / "tls/client.crt", tmp_path / "tls/client.key")
-        ae = AE(ae_title="TESTSCU")
-        ae.add_requested_context(Verification)
-        association = ae.associate(
-            "127.0.0.1", node.port, ae_title="OSTEOSERVE", tls_args=(context, "localhost")
-        )
-        assert association.is_established is known
-        if known:
-            assert association.send_c_echo().Status == 0
-            association.release()
+    context = ssl.create_default_context(cafile=files["ca.crt"])
+    with (
+        socket.create_connection(("127.0.0.1", node.port), timeout=60) as peer,
+        pytest.raises((ssl.SSLError, ConnectionResetError)),
+        context.wrap_socket(peer, server_hostname="localhost") as stranger,
+    ):
+        # TLS 1.3 lets a client believe that it is connected until it reads.
+        assert stranger.recv(1) == b"never"
+    context.load_cert_chain(tmp_path / "tls/client.crt", tmp_path / "tls/client.key")
+    ae = AE(ae_title="TESTSCU")
+    ae.add_requested_context(Verification)
+    association = ae.associate(
+        "127.0.0.1", node.port, ae_title="OSTEOSERVE", tls_args=(context, "localhost")
+    )
+    assert association.is_established
+    assert association.send_c_echo().Status == 0
+    association.release()
