@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,6 +114,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporaryFil
 def service(temporary: TemporaryFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loud]:
     folder = tmp_path_factory.mktemp("service")
     serve = ("serve", "--port", "0", "--announce", "--audit-log", folder / "audit.jsonl")
+    serve += ("--log-level", "debug", "--metrics-address", "127.0.0.1:0")
     command = [*map(str, serve), "--triton-log", str(folder / "triton.log")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
@@ -142,8 +145,9 @@ def test_sound_studies(
             ["bsi", f"{studies}/scan/dicom", *hot, "--regions", f"{out}/scan"],
             ["evaluate", "--references", f"{studies}/ct/labels.nii.gz", *predicted, *kept],
             ["models", *at],
+            ["batch", f"{studies}/ct/dicom", f"{studies}/scan/dicom", "-o", f"{out}/batch", *at],
         ],
-        codes=[0] * 7,
+        codes=[0] * 8,
     )
     assert found_in((done.stdout + done.stderr).encode(), WORDS) == set()
     written = [path for path in out.rglob("*") if path.is_file()]
@@ -244,7 +248,7 @@ def test_refusals(service: Loud, studies: Path, temporary: TemporaryFiles, tmp_p
 def test_temporary_files(studies: Path, temporary: TemporaryFiles, tmp_path: Path) -> None:
     """With a service that the command starts and ends; of those above too."""
     loud("segment", studies / "ct" / "dicom", "-o", tmp_path / "out")
-    for kind in ("osteoserve-triton-", f"{SHARED_MEMORY}osteoserve_"):
+    for kind in ("osteoserve-run-", f"{SHARED_MEMORY}osteoserve_"):
         assert any(kind in name for name in temporary.names), "they were seen"
     assert found_in("\n".join(temporary.names).encode(), (*WORDS, FILE)) == set()
     held = list(temporary.contents())
@@ -254,7 +258,15 @@ def test_temporary_files(studies: Path, temporary: TemporaryFiles, tmp_path: Pat
 
 
 def nothing_in(service: Loud) -> None:
-    """Neither the service's logs nor Triton's tell of a patient, or what files are called."""
+    """Neither logs nor metrics, Triton's included, tell of a patient, or what files are called."""
+    (address,) = re.findall(
+        r"metrics on (http://\S+)", (service.folder / "service.log").read_text()
+    )
+    with urllib.request.urlopen(address) as answer:  # noqa: S310 - our own
+        metrics = answer.read()
+    assert b"osteoserve_requests" in metrics
+    assert b"nv_inference" in metrics
+    assert found_in(metrics, (*WORDS, FILE)) == set()
     for name in ("service.log", "audit.jsonl", "triton.log"):
         path = service.folder / name
         assert path.stat().st_size > 0
