@@ -39,7 +39,7 @@ def _rate(axes: Axes, document: dict[str, Any]) -> None:
         axes.plot([n] * len(values), [3600 / value for value in values], "o", color="C4", alpha=0.5)
     axes.set_xscale("log", base=2)
     axes.set_xticks(clients, map(str, clients))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.dataLim.ymax)
     axes.set_xlabel("clients, closed loop")
     axes.set_ylabel("volumes an hour")
 
@@ -50,7 +50,7 @@ def _latency(axes: Axes, document: dict[str, Any]) -> None:
     for percentile, style in (("p50", "-"), ("p95", "--"), ("p99", ":")):
         seconds = [load["latency_s"][percentile] for load in loads]
         axes.plot(rates, seconds, style, color="C3", marker="o", label=percentile)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.dataLim.ymax)
     axes.set_xlabel("arrivals an hour, open loop")
     axes.set_ylabel("seconds from arrival to mask")
     axes.legend()
