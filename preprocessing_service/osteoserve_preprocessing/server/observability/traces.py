@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -102,15 +102,19 @@ class OpenTelemetryTraces:
                 from opentelemetry.trace import StatusCode as SpanStatus
 
                 span.set_status(Status(SpanStatus.ERROR, record.reason))
-            begins = record.began
+            began, past = nanoseconds(record.began), 0.0
+            ended = began + _after(record.seconds)
+            begins = began
             for stage in record.stages:
                 if stage.stage == "total":
                     continue
-                ends = begins + timedelta(seconds=stage.seconds)
-                child = self._tracer.start_span(stage.stage, within, start_time=nanoseconds(begins))
-                child.end(nanoseconds(ends))
+                past += stage.seconds
+                # Rounded once from the beginning: no stage outlives its call.
+                ends = min(began + _after(past), ended)
+                child = self._tracer.start_span(stage.stage, within, start_time=begins)
+                child.end(ends)
                 begins = ends
-            span.end(nanoseconds(record.began + timedelta(seconds=record.seconds)))
+            span.end(ended)
 
         return Span(sent_on.get("traceparent", ""), end)
 
@@ -132,6 +136,10 @@ def attributes(record: CallRecord) -> dict[str, str | int]:
         "osteoserve.model": record.model,
         "osteoserve.received_bytes": record.received_bytes,
     }
+
+
+def _after(seconds: float) -> int:
+    return round(seconds * 1e9)
 
 
 def nanoseconds(moment: datetime) -> int:
