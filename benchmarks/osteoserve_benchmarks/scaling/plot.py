@@ -41,5 +41,5 @@ def _finish(axes: Axes, document: dict[str, Any], name: str, label: str) -> None
         axes.plot([0, most], ends, color="0.6", label=f"R² = {line['r_squared']:.4f}")
         axes.legend()
     axes.set_xlim(0, 1.05 * most)
-    axes.set_ylim(0, 1.1 * axes.dataLim.ymax)
+    axes.set_ylim(bottom=0)
     axes.set_ylabel(label)
