@@ -21,6 +21,8 @@ _CALLS = "connect,sendto,sendmsg,sendmmsg"
 _ADDRESS = re.compile(r"sa_family=(AF_\w+)((?:[^{}]|\{[^{}]*\})*)")
 _HOST = re.compile(r'inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"')
 _PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
+#: Sockets of this machine's own resolvers: nscd's, and systemd-resolved's.
+_RESOLVER = re.compile(r'sun_path="([^"]*(?:nscd|resolve)[^"]*)"')
 #: They stay on this machine, whatever is sent; netlink asks the kernel which interfaces there are.
 _LOCAL_FAMILIES = ("AF_UNIX", "AF_NETLINK", "AF_UNSPEC")
 _DNS_PORT = 53
@@ -55,7 +57,9 @@ def _outbound(line: str) -> list[str]:
     found = []
     for family, rest in _ADDRESS.findall(line):
         if family in _LOCAL_FAMILIES:
-            found += ["a resolver"] if "resolve" in rest or "nscd" in rest else []
+            # The C library tries them for a user's name too. Where none listens, it asks the name
+            # server itself for a host, which is seen below.
+            found += [path for path in _RESOLVER.findall(rest) if Path(path).exists()]
             continue
         host, port = _HOST.search(rest), _PORT.search(rest)
         if not host or not port:
