@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from osteoserve_client.durable import sync
 from osteoserve_client.errors import OutputError
 
 STAGING = ".osteoserve-batch"
@@ -59,11 +60,11 @@ class Folders:
         """
         earlier = self._staging / f"{key}.earlier"
         with _said_as_ours():
-            _sync(self.staged(key))
+            sync(self.staged(key))
             if os.path.lexists(self.of(key)):
                 self.of(key).rename(earlier)
             self.staged(key).rename(self.of(key))
-            _sync(self.out)
+            sync(self.out)
             self._remove(earlier)
 
     def _remove(self, path: Path) -> None:
@@ -79,11 +80,3 @@ def _said_as_ours() -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"the outputs could not be put in place: {error.strerror}") from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,6 +5,6 @@ A store knows neither images nor services; a job is a key and whatever JSON its 
 
 from osteoserve_client.jobs.backoff import delay_s
 from osteoserve_client.jobs.job import Job, State
-from osteoserve_client.jobs.store import JobStore
+from osteoserve_client.jobs.store import JobStore, read_jobs
 
-__all__ = ["Job", "JobStore", "State", "delay_s"]
+__all__ = ["Job", "JobStore", "State", "delay_s", "read_jobs"]

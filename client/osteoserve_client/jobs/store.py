@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -27,6 +27,25 @@ WHERE number = (
     ORDER BY interruptions, not_before, number LIMIT 1
 ) RETURNING *
 """  # noqa: S608
+
+
+_ALL = "SELECT * FROM jobs ORDER BY number"
+
+
+def read_jobs(path: Path) -> tuple[Job, ...]:
+    """All jobs of a store that another process may hold, in the order in which they were added.
+
+    Args:
+        path: The file; it exists.
+
+    Raises:
+        JobStoreError: It cannot be read, is damaged, is none, or is of another version.
+    """
+    with closing(opened(path)) as connection:
+        try:
+            return tuple(map(Job.of, connection.execute(_ALL).fetchall()))
+        except sqlite3.Error as error:
+            raise store_error(path, error) from None
 
 
 class JobStore:
@@ -201,7 +220,7 @@ class JobStore:
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, in the order in which they were added."""
-        return tuple(Job.of(row) for row in self._rows("SELECT * FROM jobs ORDER BY number"))
+        return tuple(map(Job.of, self._rows(_ALL)))
 
     def counts(self, *, among: Collection[str] | None = None) -> dict[State, int]:
         """How many jobs are in each state."""

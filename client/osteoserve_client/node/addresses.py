@@ -79,11 +79,3 @@ def network(text: str) -> Network:
         raise UsageError(
             f"{text!r} is no address or network: write 10.1.2.3 or 10.1.2.0/24"
         ) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine and cannot be reached from another."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

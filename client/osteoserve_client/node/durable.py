@@ -1,18 +1,11 @@
-"""Files and folders that are on the disk when they are said to be."""
+"""Folders of the spool: private, on the disk once they are made, and how large they are."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-
-def sync(path: Path) -> None:
-    """Have a file, or the entries of a folder, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from osteoserve_client.durable import sync
 
 
 def make_folder(path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from time import time
 from typing import Final
 
+from osteoserve_client.durable import sync
 from osteoserve_client.jobs import State
-from osteoserve_client.node.durable import make_folder, sync
+from osteoserve_client.node.durable import make_folder
 from osteoserve_client.node.events import event, warn
 from osteoserve_client.node.ledger import Ledger, Task
 from osteoserve_client.node.settings import Patience

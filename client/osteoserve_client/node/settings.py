@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from osteoserve_client.errors import UsageError
-from osteoserve_client.node.addresses import AeTitle, Network, is_loopback
+from osteoserve_client.node.addresses import AeTitle, Network
+from osteoserve_client.service.credentials import is_loopback
 
 GIB = 1 << 30
 DAY_S = 86400.0

@@ -21,8 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time
 
+from osteoserve_client.durable import sync
 from osteoserve_client.errors import UsageError
-from osteoserve_client.node.durable import bytes_below, make_folder, sync
+from osteoserve_client.node.durable import bytes_below, make_folder
 from osteoserve_client.node.instances import Instance, SeriesKey
 
 _OPEN, _LACKS = ".open-", ".lacks-"

@@ -15,8 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydicom import dcmread
 
 from osteoserve_client.errors import DeliveryError, DeliveryRefusedError, UsageError
-from osteoserve_client.node.addresses import is_loopback
-from osteoserve_client.service.credentials import read_secret
+from osteoserve_client.service.credentials import is_loopback, read_secret
 
 _TIMEOUT_S = 120.0
 _ANSWER_BYTES = 1 << 20

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from osteoserve_client.errors import InputNotFoundError
-from osteoserve_client.jobs import Job
-from osteoserve_client.jobs.schema import opened, store_error
+from osteoserve_client.jobs import read_jobs
 from osteoserve_client.node.daemon import STORE_NAME
 from osteoserve_client.node.ledger import Task
 
@@ -30,12 +27,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     path = root / STORE_NAME
     if not path.is_file():
         raise InputNotFoundError(f"no node has used the spool {root}")
-    with closing(opened(path)) as connection:
-        try:
-            found = connection.execute("SELECT * FROM jobs ORDER BY number").fetchall()
-        except sqlite3.Error as error:
-            raise store_error(path, error) from None
-    return [_row(Task(Job.of(row))) for row in found]
+    return [_row(Task(job)) for job in read_jobs(path)]
 
 
 def _row(task: Task) -> dict[str, Any]:

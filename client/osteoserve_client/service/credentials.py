@@ -56,7 +56,7 @@ class Credentials:
                 another machine unencrypted.
         """
         if self.ca is None:
-            if self.token and not is_loopback(address):
+            if self.token and not is_loopback(host_and_port(address)[0]):
                 raise UsageError(
                     f"a token is not sent to {address} without TLS: name its authority by --tls-ca"
                 )
@@ -75,9 +75,8 @@ def host_and_port(address: str) -> tuple[str, str]:
     return host.removeprefix("[").removesuffix("]"), port
 
 
-def is_loopback(address: str) -> bool:
-    """Whether "HOST:PORT" is on this machine."""
-    host, _ = host_and_port(address)
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and cannot be reached from another."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from osteoserve_client.durable import sync
 from osteoserve_client.errors import OutputError
 
 
@@ -36,7 +37,7 @@ class Transaction:
         path = self._staging / name
         try:
             writer(path)
-            _sync(path)
+            sync(path)
         except OSError as error:
             raise _output_error(name, error) from error
         self.names.append(name)
@@ -88,7 +89,7 @@ def _publish(names: Collection[str], staging: Path, out: Path, owned: Collection
             _refuse_folder(source)
             begun.append((source, target))
             source.replace(target)
-        _sync(out)
+        sync(out)
     except BaseException as error:
         for source, target in reversed(begun):
             # A source that is still there was not moved, the last one at most.
@@ -130,14 +131,6 @@ def _remove_folders(made: list[Path]) -> None:
         if any(folder.iterdir()):
             return
         folder.rmdir()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _output_error(what: str, error: OSError) -> OutputError:
