@@ -18,6 +18,7 @@ from osteoserve_preprocessing.errors import (
 from osteoserve_preprocessing.inference.connection import Images
 from osteoserve_preprocessing.inference.contract import ModelContract
 from osteoserve_preprocessing.inference.member import Member
+from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.inference.tritons import Tritons, Use
 
 #: Takes the number of the first image of a request, how many they are, and the answer to them.
@@ -145,6 +146,4 @@ async def _all_or_none(tasks: list[asyncio.Task[None]]) -> None:
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

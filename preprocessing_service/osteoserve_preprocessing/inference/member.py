@@ -16,6 +16,7 @@ from osteoserve_preprocessing.errors import (
 )
 from osteoserve_preprocessing.inference.connection import Images, TritonConnection
 from osteoserve_preprocessing.inference.contract import ModelContract
+from osteoserve_preprocessing.inference.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +152,7 @@ class Member:
             self.forget()
             raise
         finally:
-            for task in (answer, lost):
-                task.cancel()
-            await asyncio.gather(answer, lost, return_exceptions=True)
+            await end(answer, lost)
 
     def note(self, subject: str, complaint: str = "") -> None:
         """Log what is wrong, once, and once that it is well again, which "" says."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from osteoserve_preprocessing.inference.tasks import end
+
 #: Seconds that the others have once the first has answered.
 GRACE_S = 0.5
 
@@ -28,9 +30,7 @@ async def promptly(
                 done, _ = await asyncio.wait(pending, timeout=grace_s)
                 break
     finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+        ends = await end(*tasks)
+    for ended in ends:
+        if isinstance(ended, Exception):
+            raise ended

@@ -29,6 +29,7 @@ from osteoserve_preprocessing.inference.contract import ModelContract
 from osteoserve_preprocessing.inference.member import Member
 from osteoserve_preprocessing.inference.promptly import promptly
 from osteoserve_preprocessing.inference.targets import Resolve, Target, addresses, parse_targets
+from osteoserve_preprocessing.inference.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +79,7 @@ class Tritons:
 
     async def close(self) -> None:
         """End every connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         for member in (*self._members.values(), *self._leaving):
             await member.close()
 
@@ -146,7 +145,7 @@ class Tritons:
             member.note(subject)
 
         await self.find_serving(contract)
-        await self._ask([member for member in self._reachable() if member.states(contract)], ask)
+        await self._ask(self._serving(contract), ask)
 
     async def find_serving(self, contract: ModelContract) -> None:
         """Make sure that somebody is known to serve a model with this very contract.
@@ -155,10 +154,10 @@ class Tritons:
             ModelError: There is no such model any more.
             TritonUnavailableError: None does, or none answers.
         """
-        if self.least_busy(contract) is not None:
+        if self._serving(contract):
             return
         await self.contract(contract.name)
-        if self.least_busy(contract) is None:
+        if not self._serving(contract):
             raise TritonUnavailableError(
                 f"model {contract.name}: no Triton serves it any more as it was when this began"
             )
@@ -170,14 +169,15 @@ class Tritons:
             contract: The model.
             but: Who was asked already.
         """
-        serving = [
-            member for member in self._reachable() if member.states(contract) and member not in but
-        ]
+        serving = [member for member in self._serving(contract) if member not in but]
         if not serving:
             return None
         chosen = min(serving, key=lambda member: (*member.burden(contract.name), member.turn))
         chosen.turn = next(self._turns)
         return chosen
+
+    def _serving(self, contract: ModelContract) -> list[Member]:
+        return [member for member in self._reachable() if member.states(contract)]
 
     def _reachable(self) -> list[Member]:
         return [member for member in self._members.values() if not member.lost.is_set()]

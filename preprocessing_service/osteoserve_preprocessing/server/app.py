@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
+from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.running import Service, running
 from osteoserve_preprocessing.server.settings import Settings
@@ -64,10 +65,10 @@ async def _serve(
         announcing = asyncio.create_task(_announce(service, announce))
         await signals.stop.wait()
         logger.info("draining")
-        await _end(announcing)
+        await end(announcing)
         giving_up = asyncio.create_task(service.give_up_when(signals.stop_at_once))
         await stack.aclose()
-        await _end(giving_up)
+        await end(giving_up)
 
 
 async def _announce(service: Service, announce: Callable[[str], None] | None) -> None:
@@ -75,8 +76,3 @@ async def _announce(service: Service, announce: Callable[[str], None] | None) ->
     logger.info("serving on %s", service.address)
     if announce:
         announce(service.address)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

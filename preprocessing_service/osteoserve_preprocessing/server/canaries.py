@@ -12,6 +12,7 @@ from typing import Final
 
 from osteoserve_preprocessing.errors import PreprocessingError
 from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +50,7 @@ class SeldomCanary:
 
     async def end(self) -> None:
         """Ask no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def ask(self, contract: ModelContract) -> None:
         """Ask now, and wait for the answer.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from osteoserve_preprocessing.errors import ContractError, PreprocessingError
 from osteoserve_preprocessing.inference import ModelContract
+from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.health import Health, HealthMonitor
 from osteoserve_preprocessing.server.models import Models
 from osteoserve_preprocessing.server.pipeline import VolumePipeline
@@ -160,8 +161,8 @@ class Generations:
 
     async def close(self) -> None:
         """End all of them."""
-        await _end(self._reloading)
-        await _end(self._watching)
+        await end(self._reloading)
+        await end(self._watching)
         while self._open:
             await self._open.pop()[1].aclose()
 
@@ -169,7 +170,7 @@ class Generations:
         async with AsyncExitStack() as stack:
             following = await stack.enter_async_context(self._open_next())
             contracts = await self._proven(following)
-            await _end(self._watching)
+            await end(self._watching)
             self._open.append((following, stack.pop_all()))
         await self._health.note(dict.fromkeys(contracts, True))
         self.watch()
@@ -184,9 +185,3 @@ class Generations:
         if not contracts:
             raise ContractError("no model states a contract")
         return contracts
-
-
-async def _end(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

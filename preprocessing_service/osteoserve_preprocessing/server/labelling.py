@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from osteoserve_preprocessing.core import InPlaneSampling
 from osteoserve_preprocessing.inference import SegmentationContract, TritonSession
+from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell
 from osteoserve_preprocessing.server.threads import in_thread
 
@@ -95,7 +96,7 @@ class Labelling:
                 done += len(slab)
                 await tell(Progress(Stage.INFERENCE, done, total))
         finally:
-            await _cancel([task for _, task in under_way])
+            await end(*(task for _, task in under_way))
 
     async def _label(
         self, slices: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], slab: Slab
@@ -113,9 +114,3 @@ class Labelling:
             labels[slab] = self._sampling.backward(answered, highest)
 
         await in_thread(self._executor, back)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

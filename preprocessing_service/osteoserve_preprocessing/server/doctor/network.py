@@ -79,7 +79,7 @@ def _service(subject: str, found: Listener, file: Path | None) -> Finding:
             subject,
             State.NOTE,
             f"{detail} and is not that of {file}",
-            "restart the service: certificates are read when it starts",
+            "see in the log of the service why it does not take it, or which file it reads",
         )
     state, remedy = _judged(found.certificate)
     return Finding(subject, state, detail, remedy)
@@ -94,7 +94,7 @@ def _first(path: Path) -> x509.Certificate | None:
 
 
 def _judged(certificate: x509.Certificate) -> tuple[State, str]:
-    remedy = "have a new one made (docs/security.md), and restart the service"
+    remedy = "have a new one made, in the same place (docs/security.md)"
     left = certificate.not_valid_after_utc - utc_now()
     if left <= timedelta():
         return State.BROKEN, remedy
