@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -123,8 +124,8 @@ def _extremes(
     if any(missing):
         slice_ = np.pad(slice_, [(0, n) for n in missing], mode="edge")
     rows = [slice_[i::y] for i in range(y)]
-    low, high = np.minimum.reduce(rows), np.maximum.reduce(rows)
+    low, high = reduce(np.minimum, rows), reduce(np.maximum, rows)
     return (
-        np.minimum.reduce([low[:, j::x] for j in range(x)]),
-        np.maximum.reduce([high[:, j::x] for j in range(x)]),
+        reduce(np.minimum, (low[:, j::x] for j in range(x))),
+        reduce(np.maximum, (high[:, j::x] for j in range(x))),
     )

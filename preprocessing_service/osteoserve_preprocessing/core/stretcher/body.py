@@ -7,7 +7,7 @@ of the table next to nothing. The patient is that core, grown back. See docs/dec
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import cc3d
 import numpy as np
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.cavities import close_cavities
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
+
+Integer = TypeVar("Integer", np.uint8, np.int32)
 
 #: Above this lie fat, muscle and bone, also where noise is strong; below it lung, foam and air.
 DENSE_HU = -250
@@ -69,20 +71,29 @@ def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:
 
 def _dense(coarse: Coarse) -> Mask:
     """Cells that are dense throughout; where the scan is noisy, that are dense on average."""
-    if coarse.noise_hu > NOISY_HU:
-        middle = (coarse.lowest.astype(np.int32) + coarse.highest) // 2
-        return _sum_3x3(middle) > 9 * DENSE_HU
-    dense = coarse.lowest > DENSE_HU
-    # A voxel here and there is noise all the same: most of its neighbours decide.
-    filled: Mask = dense | (_sum_3x3(dense.astype(np.int32)) >= 6)
-    return filled
+    dense = np.empty(coarse.lowest.shape, dtype=np.bool_)
+    for lowest, highest, slice_ in zip(coarse.lowest, coarse.highest, dense, strict=True):
+        if coarse.noise_hu > NOISY_HU:
+            middle = (lowest.astype(np.int32) + highest) // 2
+            np.greater(_sum_3x3(middle), 9 * DENSE_HU, out=slice_)
+        else:
+            # A voxel here and there is noise all the same: most of its neighbours decide.
+            cells = lowest > DENSE_HU
+            np.logical_or(cells, _sum_3x3(cells.view(np.uint8)) >= 6, out=slice_)
+    return dense
 
 
-def _sum_3x3(cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Sum of each cell and its neighbours in the slice; the border goes on."""
-    padded = np.pad(cells, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
-    total: npt.NDArray[np.int32] = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
+def _sum_3x3(cells: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
+    """Sum of each cell of a slice and its neighbours; the border goes on."""
+    return _sum_of_three(_sum_of_three(cells).T).T
+
+
+def _sum_of_three(rows: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
+    total = rows.copy()
+    total[0] += rows[0]
+    total[1:] += rows[:-1]
+    total[:-1] += rows[1:]
+    total[-1] += rows[-1]
     return total
 
 

@@ -74,7 +74,8 @@ def _enclosed(solid: Mask) -> Mask:
 
 def _holes(solid: Mask) -> tuple[npt.NDArray[np.unsignedinteger[Any]], Mask]:
     """Numbers of the regions between what is solid, and which of them the border does not reach."""
-    around = np.pad(~solid, 1, constant_values=True)
+    around = np.ones((solid.shape[0] + 2, solid.shape[1] + 2), dtype=np.bool_)
+    np.logical_not(solid, out=around[1:-1, 1:-1])
     numbers = cc3d.connected_components(around, connectivity=4)
     holes = np.ones(int(numbers.max()) + 1, dtype=np.bool_)
     holes[[0, int(numbers[0, 0])]] = False

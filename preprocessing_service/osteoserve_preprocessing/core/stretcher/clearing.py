@@ -37,14 +37,20 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
         lies on.
     """
     near = _along(dilate(coarse, patient, NEAR_MM), round(NEAR_MM / coarse.spacing[0]))
-    shell = dilate(coarse, table.cells, SHELL_MM)
-    bright_shell = dilate(coarse, table.bright, SHELL_MM)
+    far = dilate(coarse, table.cells, SHELL_MM)
+    far |= table.beyond
+    far &= ~near
+    clear = dilate(coarse, table.bright, SHELL_MM)
+    clear &= near
+    clear &= table.persistent
+    clear |= far
+    clear &= ~_guarded(coarse, patient)
+    skin = dilate(coarse, patient, SKIN_MM)
+    skin &= clear
+    skin |= find_buried_shell(coarse, patient, table, bright_hu)
     codes = np.full(patient.shape, KEEP, dtype=np.uint8)
-    codes[(shell | table.beyond) & ~near] = CLEAR
-    codes[bright_shell & near & table.persistent] = CLEAR
-    codes[(codes == CLEAR) & dilate(coarse, patient, SKIN_MM)] = CLEAR_BRIGHT
-    codes[_guarded(coarse, patient)] = KEEP
-    codes[find_buried_shell(coarse, patient, table, bright_hu)] = CLEAR_BRIGHT
+    np.copyto(codes, CLEAR, where=clear)
+    np.copyto(codes, CLEAR_BRIGHT, where=skin)
     return codes
 
 

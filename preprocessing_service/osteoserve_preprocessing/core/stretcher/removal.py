@@ -12,7 +12,8 @@ from osteoserve_preprocessing.core.options import StretcherMethod
 from osteoserve_preprocessing.core.stretcher.body import find_patient
 from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, voxels_of
 from osteoserve_preprocessing.core.stretcher.milara import milara_mask
-from osteoserve_preprocessing.core.stretcher.table import beyond, find_loose, find_table
+from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, LEFT, RIGHT, Past, beside
+from osteoserve_preprocessing.core.stretcher.table import find_loose, find_table
 from osteoserve_preprocessing.geometry import Volume
 
 Mask = npt.NDArray[np.bool_]
@@ -89,12 +90,13 @@ def _by_body(volume: Volume) -> tuple[Mask, str]:
         found = f"a body of {largest:.0f} cm2" if largest else "no body"
         return nothing, f"{found} was found, so nothing was removed as stretcher"
     loose = find_loose(coarse, patient, TABLE_HU)
-    table = find_table(coarse, patient, loose)
+    sides = tuple(Past.of(patient, side) for side in (BACK, FRONT, LEFT, RIGHT))
+    table = find_table(coarse, sides, loose)
     if table is None:
-        return nothing, _what_was_left(coarse, loose.bright & ~_inside(patient))
+        return nothing, _what_was_left(coarse, loose.bright, sides)
     codes = codes_of(coarse, patient, table, TABLE_HU)
-    left = loose.bright & (codes == KEEP) & ~_inside(patient)
-    return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left)
+    left = loose.bright & (codes == KEEP)
+    return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left, sides)
 
 
 def _by_milara(volume: Volume) -> tuple[Mask, str]:
@@ -109,15 +111,8 @@ def _by_milara(volume: Volume) -> tuple[Mask, str]:
     return mask, caution
 
 
-def _inside(patient: Mask) -> Mask:
-    """Enclosed by the patient on all four sides, as lung and gas are."""
-    outside = [beyond(patient, side) for side in range(4)]
-    inside: Mask = ~np.logical_or.reduce(outside)
-    return inside
-
-
-def _what_was_left(coarse: Coarse, left: Mask) -> str:
-    millilitres = np.count_nonzero(left) * coarse.cell_ml
+def _what_was_left(coarse: Coarse, left: Mask, sides: tuple[Past, ...]) -> str:
+    millilitres = beside(sides, np.nonzero(left)) * coarse.cell_ml
     if millilitres < WORTH_A_WORD_ML:
         return ""
     return (

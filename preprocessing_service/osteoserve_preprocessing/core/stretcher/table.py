@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.body import DENSE_HU
 from osteoserve_preprocessing.core.stretcher.morphology import touch
+from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, Cells, Past
 
 #: A table runs along the patient: through half of the slices, or at least this far.
 SHORTEST_MM = 60.0
@@ -58,20 +61,22 @@ class Loose:
         parts: (z, y, x) number of the part, 0 for none.
         bright: (z, y, x) bool, those of its cells with a voxel that could be bone.
         persistent: (z, y, x) bool, where something loose stays along the slices.
-        where: (n,) flat indices of the cells of all parts.
+        cells: (z, y, x) indices of the cells of all parts.
         boxes: Bounding box of each part, by number.
     """
 
     parts: npt.NDArray[np.unsignedinteger[Any]]
     bright: Mask
     persistent: Mask
-    where: npt.NDArray[np.intp]
+    cells: Cells
     boxes: list[tuple[slice, slice, slice]]
 
-    def count(self, mask: Mask | None = None) -> npt.NDArray[np.intp]:
-        """Cells of each part, by number; where a mask is given, those that lie in it."""
-        where = self.where if mask is None else self.where[mask.ravel()[self.where]]
-        return np.bincount(self.parts.ravel()[where], minlength=len(self.boxes))
+    def count(self, counted: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.intp]:
+        """Cells of each part, by number; those of ``cells`` alone that are to be counted."""
+        numbers = self.parts[self.cells]
+        return np.bincount(
+            numbers if counted is None else numbers[counted], minlength=len(self.boxes)
+        )
 
 
 def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
@@ -89,85 +94,56 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
         parts=parts,
         bright=dense & (coarse.highest > bright_hu),
         persistent=_persistent(coarse, dense),
-        where=np.flatnonzero(parts),
+        cells=np.nonzero(parts),
         boxes=cc3d.statistics(parts)["bounding_boxes"],
     )
 
 
-def find_table(coarse: Coarse, patient: Mask, loose: Loose) -> Table | None:
-    """Find the table beside a patient, on whichever of the four sides it lies.
+def find_table(coarse: Coarse, sides: Iterable[Past], loose: Loose) -> Table | None:
+    """Find the table beside a patient, on whichever side it lies.
 
     Args:
         coarse: Cells of a canonical volume.
-        patient: (z, y, x) bool, not empty.
-        loose: What else is dense.
+        sides: Where it is looked for.
+        loose: What is dense and not the patient.
 
     Returns:
         The table; None where nothing looks like one.
     """
     lasting = _lasting(loose)
-    found: tuple[Mask, Mask] | None = None
+    bright = loose.bright[loose.cells]
+    found: tuple[Mask, Past] | None = None
     most = 0
-    for side in range(4):
-        zone = beyond(patient, side)
-        tables = _tables(coarse, loose, lasting, zone, side)
+    for past in sides:
+        there = past.holds(loose.cells)
+        tables = _tables(coarse, loose, lasting, there, past.side)
         # The back is where tables are: another side must be far ahead of it.
-        shining = int(loose.count(zone & loose.bright)[tables].sum())
-        shining *= 1 if side else ADVANTAGE_OF_BACK
+        shining = int(loose.count(there & bright)[tables].sum())
+        shining *= ADVANTAGE_OF_BACK if past.side == BACK else 1
         if shining > most:
-            found, most = (tables, zone), shining
+            found, most = (tables, past), shining
     if found is None:
         return None
-    tables, zone = found
-    cells = tables[loose.parts]
-    return Table(cells, cells & loose.bright, zone, loose.persistent)
-
-
-def beyond(patient: Mask, side: int) -> Mask:
-    """The cells past the patient on one side.
-
-    Args:
-        patient: (z, y, x) bool.
-        side: 0 back, 1 front, 2 left, 3 right of the patient.
-
-    Returns:
-        (z, y, x) bool: past the last cell of the patient in the same column of the slice; where a
-        column holds none, past the last cell in the slice; in slices without patient, past the
-        last of all.
-    """
-    turned = _turn(patient, side)
-    rows = turned.shape[1]
-    columns = turned.any(axis=1)
-    last = np.where(columns, rows - 1 - np.argmax(turned[:, ::-1], axis=1), -1)
-    lowest = last.max(axis=1)
-    lowest[lowest < 0] = lowest.max()
-    last = np.where(columns, last, lowest[:, None])
-    past = np.arange(rows)[None, :, None] > last[:, None, :]
-    return _turn(past, side)
-
-
-def _turn(array: Mask, side: int) -> Mask:
-    """Bring a side of the slice to the end of the rows; its own inverse."""
-    if side == 1:
-        return array[:, ::-1]
-    if side == 2:
-        return array.swapaxes(1, 2)
-    return array[:, ::-1, ::-1].swapaxes(1, 2) if side == 3 else array
+    tables, past = found
+    cells = np.zeros_like(loose.bright)
+    cells[loose.cells] = tables[loose.parts[loose.cells]]
+    return Table(cells, cells & loose.bright, past.mask(), loose.persistent)
 
 
 def _lasting(loose: Loose) -> Mask:
     """Which numbers of parts stay along the slices; never 0."""
-    lasting: Mask = loose.count(loose.persistent) >= PERSISTENCE * loose.count()
+    persistent = loose.persistent[loose.cells]
+    lasting: Mask = loose.count(persistent) >= PERSISTENCE * loose.count()
     lasting[0] = False
     return lasting
 
 
-def _tables(coarse: Coarse, loose: Loose, lasting: Mask, zone: Mask, side: int) -> Mask:
-    """Which numbers of parts are a table, or go with one, on that side."""
-    cells, past = loose.count(), loose.count(zone)
+def _tables(coarse: Coarse, loose: Loose, lasting: Mask, there: Mask, side: int) -> Mask:
+    """Which numbers of parts are a table, or go with one, on that side, where some cells lie."""
+    cells, past = loose.count(), loose.count(there)
     tables: Mask = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
-    long_study = len(zone) * coarse.spacing[0] >= SHORTEST_STUDY_MM
-    rails = (past >= RAIL_SHARE_BEYOND * cells) & (side == 0) & long_study
+    long_study = coarse.lowest.shape[0] * coarse.spacing[0] >= SHORTEST_STUDY_MM
+    rails = (past >= RAIL_SHARE_BEYOND * cells) & (side == BACK) & long_study
     for number in np.flatnonzero(tables):
         part = loose.parts[loose.boxes[number]] == number
         wide = rails[number] or _width(coarse, part, side) >= NARROWEST_MM[side]
@@ -185,17 +161,21 @@ def _is_long(coarse: Coarse, part: Mask) -> bool:
 
 def _width(coarse: Coarse, part: Mask, side: int) -> float:
     """Mean width of a part's trace in a slice, in mm, seen from that side."""
-    across = 2 if side < 2 else 1
+    across = 2 if side in (BACK, FRONT) else 1
     return float(part.any(axis=3 - across).sum()) * coarse.spacing[across] / part.shape[0]
 
 
 def _persistent(coarse: Coarse, mask: Mask) -> Mask:
     """Where the mask, give or take a cell, is set in half of the slices round about."""
     reach = max(1, round(PERSISTENCE_MM / coarse.spacing[0]))
-    sums = np.zeros((len(mask) + 1, *mask.shape[1:]), dtype=np.int16)
-    np.cumsum(touch(mask), axis=0, dtype=np.int16, out=sums[1:])
+    near, slices = touch(mask), len(mask)
     enough = np.empty(mask.shape, dtype=np.bool_)
-    for k in range(len(mask)):
-        first, end = max(k - reach, 0), min(k + reach + 1, len(mask))
-        np.greater_equal(sums[end] - sums[first], PERSISTENCE * (end - first), out=enough[k])
+    set_in = near[:reach].sum(axis=0, dtype=np.int16)
+    for k in range(slices):
+        first, end = max(k - reach, 0), min(k + reach + 1, slices)
+        if k + reach < slices:
+            set_in += near[k + reach]
+        if k > reach:
+            set_in -= near[k - reach - 1]
+        np.greater_equal(set_in, math.ceil(PERSISTENCE * (end - first)), out=enough[k])
     return enough
