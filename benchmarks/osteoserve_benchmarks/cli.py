@@ -14,6 +14,7 @@ from osteoserve_benchmarks.options import (
     json_option,
     rounds_option,
     say,
+    slices_option,
     write,
 )
 from osteoserve_benchmarks.scaling.command import scaling
@@ -27,13 +28,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option(
-    "--slices",
-    type=click.IntRange(2, 2000),
-    default=500,
-    show_default=True,
-    help="Of a whole-body phantom, 512x512 each.",
-)
+@slices_option
 @server_option
 @rounds_option
 @json_option

@@ -43,6 +43,14 @@ def numbers(
     return read
 
 
+slices_option = click.option(
+    "--slices",
+    type=click.IntRange(2, 2000),
+    default=500,
+    show_default=True,
+    help="Of a whole-body phantom, 512x512 each.",
+)
+
 rounds_option = click.option(
     "--rounds",
     type=click.IntRange(1),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
+from osteoserve_benchmarks.picture import picture
 from osteoserve_benchmarks.terminal import PUBLISHED_S
 
 #: Bars from the top; the keys of ``stages``, and what they are called.
@@ -33,8 +34,12 @@ def plot(document: dict[str, Any], path: Path) -> None:
         document: All keys of it.
         path: PNG.
     """
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.add_subplot()
+    caption = f"seconds, {document['slices']} slices, median of {document['rounds']}"
+    with picture(path, document, caption) as figure:
+        _draw(figure.add_subplot(), document)
+
+
+def _draw(axes: Axes, document: dict[str, Any]) -> None:
     for row, way in enumerate(_BARS):
         left = 0.0
         for stage, seconds in _outer(document["stages"][way]).items():
@@ -53,12 +58,6 @@ def plot(document: dict[str, Any], path: Path) -> None:
     axes.set_yticks(range(floor + 1), [*_BARS.values(), "floor"])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.12 * _longest(document))
-    machine = document["machine"]
-    axes.set_xlabel(
-        f"seconds, {document['slices']} slices, median of {document['rounds']}; "
-        f"{machine['cpu']}, {machine['cores']} cores"
-    )
-    figure.savefig(path, dpi=110)
 
 
 def _outer(stages: dict[str, float]) -> dict[str, float]:

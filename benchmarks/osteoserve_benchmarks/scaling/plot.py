@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from osteoserve_benchmarks.picture import picture
 
 
 def plot(document: dict[str, Any], path: Path) -> None:
@@ -16,22 +17,16 @@ def plot(document: dict[str, Any], path: Path) -> None:
         document: All keys of it.
         path: PNG.
     """
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    time, memory = figure.subplots(1, 2)
-    for point in document["points"]:
-        values = document["spread"][f"slices.{point['slices']}.end_to_end_s"]["values"]
-        time.plot([point["slices"]] * len(values), values, "o", color="C4", alpha=0.5)
-        if point["above_idle_mb"] is not None:
-            memory.plot(point["slices"], point["above_idle_mb"], "o", color="C1")
-    _finish(time, document, "end_to_end_s", "seconds, DICOM files to SEG and NIfTI")
-    _finish(memory, document, "above_idle_mb", "MB above idle, service and Triton")
-    machine = document["machine"]
-    figure.supxlabel(
-        f"slices of 512x512; {document['rounds']} rounds; "
-        f"{machine['cpu']}, {machine['cores']} cores",
-        fontsize=8,
-    )
-    figure.savefig(path, dpi=110)
+    caption = f"slices of 512x512; {document['rounds']} rounds"
+    with picture(path, document, caption) as figure:
+        time, memory = figure.subplots(1, 2)
+        for point in document["points"]:
+            values = document["spread"][f"slices.{point['slices']}.end_to_end_s"]["values"]
+            time.plot([point["slices"]] * len(values), values, "o", color="C4", alpha=0.5)
+            if point["above_idle_mb"] is not None:
+                memory.plot(point["slices"], point["above_idle_mb"], "o", color="C1")
+        _finish(time, document, "end_to_end_s", "seconds, DICOM files to SEG and NIfTI")
+        _finish(memory, document, "above_idle_mb", "MB above idle, service and Triton")
 
 
 def _finish(axes: Axes, document: dict[str, Any], name: str, label: str) -> None:

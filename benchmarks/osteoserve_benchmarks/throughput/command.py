@@ -14,19 +14,14 @@ from osteoserve_benchmarks.options import (
     numbers,
     rounds_option,
     say,
+    slices_option,
     write,
 )
 from osteoserve_client.cli.connection import Server, server_option
 
 
 @click.command()
-@click.option(
-    "--slices",
-    type=click.IntRange(2, 2000),
-    default=500,
-    show_default=True,
-    help="Of a whole-body phantom, 512x512 each.",
-)
+@slices_option
 @click.option(
     "--concurrency",
     callback=numbers(int, 1, 64),

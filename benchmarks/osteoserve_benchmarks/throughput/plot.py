@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from osteoserve_benchmarks.picture import picture
 
 
 def plot(document: dict[str, Any], path: Path) -> None:
@@ -16,17 +17,11 @@ def plot(document: dict[str, Any], path: Path) -> None:
         document: All keys of it.
         path: PNG.
     """
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    rate, latency = figure.subplots(1, 2)
-    _rate(rate, document)
-    _latency(latency, document)
-    machine = document["machine"]
-    figure.supxlabel(
-        f"{document['slices']} slices, median of {document['rounds']}; "
-        f"{machine['cpu']}, {machine['cores']} cores",
-        fontsize=8,
-    )
-    figure.savefig(path, dpi=110)
+    caption = f"{document['slices']} slices, median of {document['rounds']}"
+    with picture(path, document, caption) as figure:
+        rate, latency = figure.subplots(1, 2)
+        _rate(rate, document)
+        _latency(latency, document)
 
 
 def _rate(axes: Axes, document: dict[str, Any]) -> None:
