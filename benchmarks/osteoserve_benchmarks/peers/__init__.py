@@ -1,0 +1,1 @@
+"""What others compute of the same volume, as context: each does another task than ours."""
