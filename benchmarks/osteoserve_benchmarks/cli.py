@@ -17,6 +17,7 @@ from osteoserve_benchmarks.options import (
     slices_option,
     write,
 )
+from osteoserve_benchmarks.peers.command import peers
 from osteoserve_benchmarks.scaling.command import scaling
 from osteoserve_benchmarks.throughput.command import throughput
 from osteoserve_client.cli.connection import Server, server_option
@@ -64,5 +65,5 @@ def volume(slices: int, server: Server | None, rounds: int, json_file: Path | No
         write(document, plot, json_file)
 
 
-for command in (throughput, scaling, compare):
+for command in (throughput, scaling, peers, compare):
     bench.add_command(command)

@@ -26,6 +26,15 @@ def forget_peak_rss(process: int) -> None:
     (PROC / str(process) / "clear_refs").write_text("5")
 
 
+def resident_mb(process: int) -> float:
+    """What a process holds now, in MB of 10^6 bytes; 0 where it has ended."""
+    try:
+        pages = int((PROC / str(process) / "statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def cpu_seconds(process: int) -> float:
     """Processor time of all threads of a process since it began, in user and system mode."""
     fields = _stat_fields((PROC / str(process) / "stat").read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -47,11 +49,15 @@ class Peer:
         return find_spec(self.module) is not None
 
     def make(self, scratch: Path) -> Any:
-        """The peer's way, loaded; for the process that runs it.
+        """The peer's way, loaded; for the process that runs it, whose standard output it takes.
+
+        What peers say goes nowhere: they would say it between our tables.
 
         Args:
             scratch: Empty folder, for what it wants on disk.
         """
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return resolve_name(self.way)(scratch)
 
 
