@@ -118,7 +118,7 @@ def _read(study: Path) -> MetaTensor:
         [
             LoadImage(reader="PydicomReader", image_only=True),
             EnsureChannelFirst(),
-            Orientation(axcodes="RAS"),
+            Orientation(axcodes="RAS", labels=None),
             ScaleIntensityRange(a_min=-175, a_max=250, b_min=0.0, b_max=1.0, clip=True),
         ]
     )(study)

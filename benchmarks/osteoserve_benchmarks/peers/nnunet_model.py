@@ -19,8 +19,9 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 PLANS: Final = "nnUNetPlans"
 CONFIGURATION: Final = "3d_fullres"
 
-#: Where its documentation says that patches end: no edge of the deepest features is shorter.
+#: As nnU-Net's ExperimentPlanner has them: no edge of the deepest features is shorter than this,
 _LEAST_EDGE: Final = 4
+#: and so many features has the first stage, and no stage more than so many.
 _FEATURES: Final = (32, 320)
 _CHANNELS: Final = 1
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from osteoserve_benchmarks.way import Way
 
@@ -48,7 +48,7 @@ class Peer:
         """Whether it can be run here."""
         return find_spec(self.module) is not None
 
-    def make(self, scratch: Path) -> Any:
+    def make(self, scratch: Path) -> PeerWay:
         """The peer's way, loaded; for the process that runs it, whose standard output it takes.
 
         What peers say goes nowhere: they would say it between our tables.
@@ -58,7 +58,8 @@ class Peer:
         """
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return resolve_name(self.way)(scratch)
+        way: PeerWay = resolve_name(self.way)(scratch)
+        return way
 
 
 _PACKAGE: Final = "osteoserve_benchmarks.peers"
