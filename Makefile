@@ -6,6 +6,7 @@ SLICES ?= 120
 STUDY ?=
 OPTIONS ?=
 SECONDS ?= 60
+WORKERS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -34,11 +35,17 @@ model_repository/%/config.pbtxt: export/checkpoints/%.safetensors export/checkpo
 	@$(BIN)/osteoserve export --config export/checkpoints/$*.toml --weights $< \
 	    --card export/checkpoints/$*.md --repository model_repository
 
+# Folders are dealt out to WORKERS (tests/workers.py); what is to run alone comes after, and runs
+# even where something failed before.
+AT_ONCE := --numprocesses $(WORKERS) --no-loadscope-reorder
+
 test: .venv/.test ## Every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(AT_ONCE) -m "not alone"; before=$$?; \
+	    $(BIN)/python -m pytest -m "alone" && exit $$before
 
 test-quick: .venv/.test ## The tests that take no more than seconds each
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(AT_ONCE) -m "not alone and not slow"; before=$$?; \
+	    $(BIN)/python -m pytest -m "alone and not slow" && exit $$before
 
 test-faults: .venv/.test ## Kills, floods and stalls of real processes, fifty times each: minutes
 	@$(BIN)/python -m pytest tests/faults --faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,11 +32,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        from tests.workers import begin_with_slow_folders
+
+        begin_with_slow_folders(items)
     if config.getoption("--faults"):
         return
     for item in items:
         if item.get_closest_marker("faults"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: make test-faults"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How pytest-xdist deals tests out, where it is asked to."""
+    from tests.workers import ByFolder
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import PreprocessingServiceStub
 
+pytestmark = pytest.mark.alone
+
 MODEL = "edges"
 
 
