@@ -65,7 +65,7 @@ def test_so_does_the_refusal_of_a_stranger(guarded: Any, folder: Any, volume: An
     assert caught.value.request_id in guarded.audit.read_text()
 
 
-@pytest.mark.parametrize("stated", [new_request_id(), str(uuid.uuid4())])
+@pytest.mark.parametrize("stated", [new_request_id(), str(uuid.uuid4())], ids=["ours", "dashed"])
 def test_a_caller_s_own_id_is_kept(observed: Any, stated: str) -> None:
     assert answered_id(observed, (REQUEST_ID, stated)) == stated
 
@@ -79,7 +79,7 @@ def test_a_caller_s_own_id_is_kept(observed: Any, stated: str) -> None:
         "12345678" * 5,
         "A" * 32,
         "0" * 33,
-        f"{uuid.uuid4()}x",
+        pytest.param(f"{uuid.uuid4()}x", id="one letter more"),
     ],
 )
 def test_one_that_could_be_somebody_s_number_is_not(observed: Any, stated: str) -> None:
