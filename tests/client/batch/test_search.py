@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pydicom
@@ -11,7 +12,12 @@ import pytest
 from osteoserve_client.batch.discretion import without_names
 from osteoserve_client.batch.search import Found, find_inputs
 from osteoserve_client.errors import InputError, InputNotFoundError
-from osteoserve_client.phantom import make_ct_phantom, write_ct_nifti, write_dicom_study
+from osteoserve_client.phantom import (
+    PhantomCT,
+    make_ct_phantom,
+    write_ct_nifti,
+    write_dicom_study,
+)
 from osteoserve_client.phantom.scintigraphy import (
     make_scintigraphy_phantom,
     write_scintigraphy_study,
@@ -20,9 +26,13 @@ from osteoserve_client.reading import read_scintigram, read_study
 from osteoserve_client.reading.files import unreported
 
 
+@cache
+def drawn(seed: int) -> PhantomCT:
+    return make_ct_phantom(slices=3, seed=seed, rows=64, columns=64, pixel_spacing_mm=8.0)
+
+
 def ct(folder: Path, seed: int = 0) -> Path:
-    phantom = make_ct_phantom(slices=3, seed=seed, rows=64, columns=64, pixel_spacing_mm=8.0)
-    write_dicom_study(phantom, folder)
+    write_dicom_study(drawn(seed), folder)
     return folder
 
 
@@ -122,8 +132,7 @@ def test_two_series_with_a_view_each_are_one_bone_scan(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_volume_are_one_job_and_pictures_in_folders_none(tmp_path: Path) -> None:
-    phantom = make_ct_phantom(slices=3, rows=64, columns=64, pixel_spacing_mm=8.0)
-    write_ct_nifti(phantom, tmp_path / "ct.nii.gz")
+    write_ct_nifti(drawn(0), tmp_path / "ct.nii.gz")
     shutil.copy(tmp_path / "ct.nii.gz", tmp_path / "copy.nii.gz")
     (tmp_path / "picture.png").write_bytes(b"picture")
     result = found(tmp_path)
