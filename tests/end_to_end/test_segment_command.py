@@ -16,8 +16,10 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from osteoserve_client.cli.phantom import phantom as draw_phantom
 from osteoserve_client.phantom import REGIONS, make_ct_phantom
 from tests.end_to_end.processes import MARK, Command, marked_processes
 
@@ -168,11 +170,10 @@ def test_a_study_that_no_seg_could_refer_to_is_refused_before_it_is_sent(
 
 
 @pytest.mark.parametrize("region", sorted(REGIONS))
-def test_a_phantom_of_every_region_can_be_asked_for(
-    osteoserve: Command, tmp_path: Path, region: str
-) -> None:
-    done = osteoserve("phantom", "ct", "-o", tmp_path, "--slices", "1", "--region", region)
-    assert done.returncode == 0, done.stderr
+def test_a_phantom_of_every_region_can_be_asked_for(tmp_path: Path, region: str) -> None:
+    words = ["ct", "-o", str(tmp_path), "--slices", "1", "--region", region]
+    done = CliRunner().invoke(draw_phantom, words)
+    assert done.exit_code == 0, done.output
     (file,) = (tmp_path / "dicom").iterdir()
     expected = make_ct_phantom(slices=1, region=region).volume.geometry.origin
     np.testing.assert_allclose(pydicom.dcmread(file).ImagePositionPatient, expected, atol=1e-3)
