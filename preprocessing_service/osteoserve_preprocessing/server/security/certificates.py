@@ -69,12 +69,11 @@ def make_server(authority: Identity, hosts: tuple[str, ...], now: datetime, days
     Raises:
         OptionError: A host is neither a name nor an address.
     """
-    names = [_alternative_name(host) for host in dict.fromkeys((*hosts, *OWN_NAMES))]
     return _signed(
         authority,
         "Osteoserve service",
-        ExtendedKeyUsageOID.SERVER_AUTH,
-        x509.SubjectAlternativeName(names),
+        (ExtendedKeyUsageOID.SERVER_AUTH,),
+        _hosts(hosts),
         now,
         days,
     )
@@ -85,8 +84,30 @@ def make_client(authority: Identity, name: str, now: datetime, days: int) -> Ide
     return _signed(
         authority,
         name,
-        ExtendedKeyUsageOID.CLIENT_AUTH,
+        (ExtendedKeyUsageOID.CLIENT_AUTH,),
         x509.SubjectAlternativeName([x509.DNSName(name)]),
+        now,
+        days,
+    )
+
+
+def make_node(authority: Identity, hosts: tuple[str, ...], now: datetime, days: int) -> Identity:
+    """A DICOM node's certificate, with which it is called and calls others (PS3.15 B.1).
+
+    Args:
+        authority: Signs it.
+        hosts: As of `make_server`.
+        now: From when.
+        days: For how long.
+
+    Raises:
+        OptionError: A host is neither a name nor an address.
+    """
+    return _signed(
+        authority,
+        "Osteoserve node",
+        (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+        _hosts(hosts),
         now,
         days,
     )
@@ -95,7 +116,7 @@ def make_client(authority: Identity, name: str, now: datetime, days: int) -> Ide
 def _signed(
     authority: Identity,
     name: str,
-    usage: x509.ObjectIdentifier,
+    usages: tuple[x509.ObjectIdentifier, ...],
     alternatives: x509.SubjectAlternativeName,
     now: datetime,
     days: int,
@@ -107,7 +128,7 @@ def _signed(
         x509.BasicConstraints(ca=False, path_length=None), critical=True
     )
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     builder = builder.add_extension(alternatives, critical=False)
     return Identity(builder.sign(issuer_key, hashes.SHA256()), key)
 
@@ -150,6 +171,12 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         crl_sign=signs_certificates,
         encipher_only=False,
         decipher_only=False,
+    )
+
+
+def _hosts(hosts: tuple[str, ...]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(
+        [_alternative_name(host) for host in dict.fromkeys((*hosts, *OWN_NAMES))]
     )
 
 

@@ -19,6 +19,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 tokens_option = click.option(
     "--tokens", required=True, type=_FILE, help="The service's token file (serve --tokens)."
 )
+hosts_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Name or address by which others reach it; may be repeated. localhost, 127.0.0.1 and ::1 "
+    "are always among them.",
+)
+days_option = click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=365,
+    show_default=True,
+    help="How long certificates are valid; that of the authority, ten years.",
+)
 name_option = click.option("--name", required=True, help="What logs call the client.")
 
 
@@ -36,21 +51,8 @@ def credentials() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the files; made where it does not exist.",
 )
-@click.option(
-    "--host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
-    help="Name or address by which clients reach the service; may be repeated. localhost, "
-    "127.0.0.1 and ::1 are always among them.",
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, 3650),
-    default=365,
-    show_default=True,
-    help="How long the certificates of server and client are valid.",
-)
+@hosts_option
+@days_option
 def init(output: Path, hosts: tuple[str, ...], days: int) -> None:
     """Make an authority, certificates of server and client, and a first token.
 
@@ -63,6 +65,58 @@ def init(output: Path, hosts: tuple[str, ...], days: int) -> None:
         )
 
         written = make_first_credentials(output, hosts, now=utc_now(), days=days)
+    for path in written:
+        click.echo(path)
+
+
+@credentials.command()
+@click.option(
+    "--authority",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder of ca.crt and ca.key, as init made them.",
+)
+@click.option(
+    "--for",
+    "role",
+    required=True,
+    type=click.Choice(["server", "client", "node"]),
+    help="Who shows it: the service, one of its clients, or a DICOM node, which is both.",
+)
+@click.option("--name", metavar="NAME", help="Of the files, and of the client.  [default: --for]")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for NAME.crt and NAME.key; made where it does not exist.",
+)
+@hosts_option
+@days_option
+def certificate(
+    authority: Path, role: str, name: str | None, output: Path, hosts: tuple[str, ...], days: int
+) -> None:
+    """Make a further certificate: of another client, of a DICOM node, or in renewal.
+
+    Nothing that exists is written over.
+    """
+    with _errors():
+        from osteoserve_preprocessing.server.records import utc_now
+        from osteoserve_preprocessing.server.security.further_certificates import (
+            make_further_certificate,
+        )
+
+        written = make_further_certificate(
+            output,
+            role,
+            authority=authority,
+            name=name or role,
+            hosts=hosts,
+            now=utc_now(),
+            days=days,
+        )
     for path in written:
         click.echo(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from datetime import datetime
@@ -14,6 +13,7 @@ from osteoserve_preprocessing.server.security.certificates import (
     make_client,
     make_server,
 )
+from osteoserve_preprocessing.server.security.private_files import write_new
 from osteoserve_preprocessing.server.security.tokens import as_json, new_token
 
 #: The first client, in certificate and token file.
@@ -59,16 +59,10 @@ def make_first_credentials(
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, content in contents.items():
-            _write(unfinished / name, content)
+            write_new(unfinished / name, content, secret=not name.endswith(".crt"))
         # Fails where somebody has put something there meanwhile.
         unfinished.rename(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return tuple(folder / name for name in contents)
-
-
-def _write(path: Path, content: bytes) -> None:
-    mode = 0o644 if path.suffix == ".crt" else 0o600
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)

@@ -33,6 +33,28 @@ def read_private(path: Path, option: str) -> bytes:
         raise OptionError(f"{option} {path} cannot be read: {error.strerror}") from error
 
 
+def write_new(path: Path, content: bytes, *, secret: bool) -> None:
+    """Make a file; one that is there stays as it is.
+
+    Args:
+        path: It.
+        content: All that it holds.
+        secret: Whether nobody else may read it.
+
+    Raises:
+        FileExistsError: There is one of that name.
+        OSError: It cannot be written; then it is not there.
+    """
+    mode = 0o600 if secret else 0o644
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def _check(status: os.stat_result, path: Path, option: str) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid == os.geteuid():

@@ -113,6 +113,74 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert ended.exit_code == 6
 
 
+def further(made: Path, role: str, *words: str | Path) -> Result:
+    return command("certificate", "--authority", made, "--for", role, *words)
+
+
+@pytest.mark.parametrize(
+    ("role", "usages"),
+    [
+        ("server", {ExtendedKeyUsageOID.SERVER_AUTH}),
+        ("client", {ExtendedKeyUsageOID.CLIENT_AUTH}),
+        ("node", {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}),
+    ],
+)
+def test_a_further_certificate_is_of_the_same_authority(
+    made: Path, tmp_path: Path, role: str, usages: set[x509.ObjectIdentifier]
+) -> None:
+    out = tmp_path / "further"
+    ended = further(made, role, "-o", out, "--days", "7", "--name", "next")
+    assert ended.exit_code == 0, ended.output
+    assert ended.output.splitlines() == [str(out / "next.crt"), str(out / "next.key")]
+    assert [(out / f"next.{kind}").stat().st_mode & 0o777 for kind in ("crt", "key")] == [
+        0o644,
+        0o600,
+    ]
+    issued = certificate(out / "next.crt")
+    issued.verify_directly_issued_by(certificate(made / "ca.crt"))
+    assert set(issued.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == usages
+    key = load_pem_private_key((out / "next.key").read_bytes(), password=None)
+    assert key.public_key() == issued.public_key()
+
+
+@pytest.mark.parametrize(
+    ("role", "words", "said"),
+    [
+        ("client", ("--host", "here"), "names no host"),
+        ("client", ("--name", "../up"), "letters, digits or hyphens"),
+        ("server", ("--days", "3650"), "the authority itself ends"),
+        ("server", (), "never written over"),
+        ("node", ("--host", "a b"), "neither a name nor an address"),
+    ],
+)
+def test_a_further_certificate_that_cannot_be_is_refused_and_leaves_all_as_it_was(
+    made: Path, role: str, words: tuple[str, ...], said: str
+) -> None:
+    (made / "server.crt").unlink()  # the key alone is enough to refuse
+    before = {path: path.read_bytes() for path in made.iterdir()}
+    ended = further(made, role, "-o", made, *words)
+    assert ended.exit_code == 2
+    assert said in ended.output
+    assert {path: path.read_bytes() for path in made.iterdir()} == before
+
+
+@pytest.mark.parametrize("broken", ["no key", "another's key", "open to others"])
+def test_an_authority_that_is_not_sound_signs_nothing(
+    made: Path, tmp_path: Path, broken: str
+) -> None:
+    key = made / "ca.key"
+    if broken == "no key":
+        key.unlink()
+    elif broken == "another's key":
+        key.write_bytes((made / "client.key").read_bytes())
+    else:
+        key.chmod(0o644)
+    ended = further(made, "client", "-o", tmp_path / "out")
+    assert ended.exit_code == 2
+    assert "Traceback" not in ended.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_token_is_printed_once(made: Path) -> None:
     tokens = ("--tokens", made / "tokens.json")
     ended = command(
