@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from time import monotonic, time
 
-from osteoserve_client.errors import IncompleteSeriesError, InputNotFoundError, JobStoreError
+from osteoserve_client.errors import (
+    DeliveryError,
+    DeliveryRefusedError,
+    IncompleteSeriesError,
+    InputNotFoundError,
+    JobStoreError,
+)
 from osteoserve_client.node.destinations import Destination
 from osteoserve_client.node.events import event, warn
 from osteoserve_client.node.failures import LateInstancesError, pause_s, told
@@ -78,19 +84,29 @@ class Work:
             raise InputNotFoundError("the data of this job were deleted: send the series again")
         if self._dry_run:
             return self._would(task)
-        masks = task.masks or self._made(task)
-        sent = set(task.sent)
+        return self._sent(task, task.masks or self._made(task))
+
+    def _sent(self, task: Task, masks: Sequence[str]) -> Outcome:
+        """Send the masks to whoever lacks them; one that does not take them holds up no other."""
+        sent, failures = set(task.sent), []
         for destination in self._destinations:
             if destination.name in sent:
                 continue
             if self._ledger.is_superseded(task):
                 return Outcome.SUPERSEDED
             self._check_nothing_came(task)
-            for mask in masks:
-                destination.send(self._spool.result_of(task.key) / mask)
+            try:
+                for mask in masks:
+                    destination.send(self._spool.result_of(task.key) / mask)
+            except DeliveryError as error:
+                failures.append(error)
+                continue
             sent.add(destination.name)
             self._note(task, masks, sent)
             event("sent", job=task.key, to=destination.name, masks=len(masks))
+        # What may pass is tried again for longer than what was refused.
+        for error in sorted(failures, key=lambda each: isinstance(each, DeliveryRefusedError)):
+            raise error
         return Outcome.SENT
 
     def _made(self, task: Task) -> tuple[str, ...]:

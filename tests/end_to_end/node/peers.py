@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(happened: Callable[[], Any], what: str, *, patience_s: float = PATIENCE_S) -> Any:
@@ -118,18 +124,51 @@ class Node(Program):
         return [str(path.relative_to(self.spool)) for path in self.spool.rglob("*")]
 
 
-def echo(port: int, *, calling: str = "ECHOSCU", called: str = "OSTEOSERVE") -> int:
+@dataclass(frozen=True)
+class Tls:
+    """What a peer shows, and whom it believes.
+
+    Args:
+        folder: Of certificates.
+        name: Of its own.
+        ca: Authority of the others'.
+    """
+
+    folder: Path
+    name: str
+    ca: str = "ca"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of DCMTK's programs, which ask the other side for a certificate, too."""
+        key, certificate, ca = (
+            str(self.folder / name)
+            for name in (f"{self.name}.key", f"{self.name}.crt", f"{self.ca}.crt")
+        )
+        return ("+tls", key, certificate, "+cf", ca)
+
+
+def echo(
+    port: int, *, calling: str = "ECHOSCU", called: str = "OSTEOSERVE", tls: Tls | None = None
+) -> int:
+    options = tls.options if tls else ()
     return subprocess.run(
-        [ECHOSCU, "-aet", calling, "-aec", called, "127.0.0.1", str(port)],
+        [ECHOSCU, *options, "-aet", calling, "-aec", called, "127.0.0.1", str(port)],
         capture_output=True,
         check=False,
     ).returncode
 
 
-def send(port: int, files: Iterable[Path], *, calling: str = "STORESCU") -> int:
+def send(
+    port: int, files: Iterable[Path], *, calling: str = "STORESCU", tls: Tls | None = None
+) -> int:
     """Send by DCMTK; its exit code is 0 where all were stored."""
+    titles = ("-aet", calling, "-aec", "OSTEOSERVE")
     return subprocess.run(
-        [STORESCU, "-aet", calling, "-aec", "OSTEOSERVE", "127.0.0.1", str(port), *map(str, files)],
+        [
+            *(STORESCU, *(tls.options if tls else ()), *titles, "127.0.0.1", str(port)),
+            *map(str, files),
+        ],
         capture_output=True,
         check=False,
     ).returncode
@@ -138,14 +177,18 @@ def send(port: int, files: Iterable[Path], *, calling: str = "STORESCU") -> int:
 class Archive(Program):
     """DCMTK's storescp as an archive that takes masks."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, *, tls: Tls | None = None) -> None:
         self.folder = folder / "archive"
         self.folder.mkdir(exist_ok=True)
         self.port = port or free_port()
-        command = (STORESCP, "-v", "-aet", "PACS", "-od", self.folder, str(self.port))
-        super().__init__(command, folder / "archive.log")
+        options = ("-v", *(tls.options if tls else ()), "-aet", "PACS", "-od", self.folder)
+        super().__init__((STORESCP, *options, str(self.port)), folder / "archive.log")
         self.address = f"PACS@127.0.0.1:{self.port}"
-        until(lambda: echo(self.port, called="PACS") == 0, "storescp")
+        # Whoever asks may lack what a peer over TLS must show; that it answers is enough then.
+        if tls:
+            until(lambda: is_open(self.port), "storescp")
+        else:
+            until(lambda: echo(self.port, called="PACS") == 0, "storescp")
 
     def masks(self) -> list[Path]:
         return sorted(self.folder.iterdir())
@@ -213,6 +256,18 @@ class Orthanc(Program):
         query = {"Level": "Series", "Query": {"Modality": modality}, "Expand": True}
         found: list[dict[str, Any]] = self.ask("/tools/find", json.dumps(query).encode())
         return found
+
+
+class TlsFront(Program):
+    """Speaks TLS for a DICOMweb server."""
+
+    def __init__(self, folder: Path, behind: Orthanc, tls: Tls) -> None:
+        port = free_port()
+        words = (tls.folder / f"{tls.name}.crt", tls.folder / f"{tls.name}.key", port, behind.http)
+        script = Path(__file__).with_name("tls_front.py")
+        super().__init__((sys.executable, script, *map(str, words)), folder / "front.log")
+        self.url = f"https://localhost:{port}/dicom-web"
+        until(lambda: is_open(port), "the front")
 
 
 def password_file(folder: Path) -> Path:

@@ -11,13 +11,14 @@ from pydicom.uid import generate_uid
 CANARIES = ("CANARYNAME", "CANARYID", "19010203")
 
 
-def another_study(source: Path, folder: Path, name: str) -> list[Path]:
+def another_study(source: Path, folder: Path, name: str, *, study: str | None = None) -> list[Path]:
     """A copy with UIDs of its own.
 
     Args:
         source: Folder of one series.
         folder: Where to.
         name: Of the study; the same name gives the same UIDs.
+        study: The copy is a series of this study, beside others of other names.
 
     Returns:
         The files, in the order of the source's names.
@@ -34,6 +35,8 @@ def another_study(source: Path, folder: Path, name: str) -> list[Path]:
             setattr(image, keyword, uid(image[keyword].value))
         if "FrameOfReferenceUID" in image:
             image.FrameOfReferenceUID = uid(image.FrameOfReferenceUID)
+        if study is not None:
+            image.StudyInstanceUID = generate_uid(entropy_srcs=[study])
         image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
         image.PatientName, image.PatientID, image.PatientBirthDate = CANARIES
         image.save_as(folder / path.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from pydicom.uid import SegmentationStorage
 
 from tests.end_to_end.node.conftest import StartNode
-from tests.end_to_end.node.peers import Archive, Node, needs_dcmtk, send, until
+from tests.end_to_end.node.peers import Archive, Node, Program, needs_dcmtk, send, until
 from tests.end_to_end.node.studies import CANARIES, another_study, instances, referenced
 
 pytestmark = needs_dcmtk
@@ -43,6 +44,54 @@ def test_ct_and_bone_scan_come_back_as_masks_on_their_images(
     told = node.log + str(node.rows())
     uids = {uid for files in studies for uid in instances(files)}
     assert not [word for word in (*CANARIES, *uids) if word in told]
+
+
+@pytest.mark.slow
+def test_every_series_of_one_study_comes_back_with_its_own_mask(
+    start_node: StartNode, archive: Archive, service: str, ct: Path, bone_scan: Path, tmp_path: Path
+) -> None:
+    """Two of CT, and two bone scans, which are one job; mixed on the way."""
+    node = start_node("--server", service, "--send", archive.address)
+    sources = {"early": ct, "late": ct, "morning": bone_scan, "noon": bone_scan}
+    series = {
+        name: another_study(source, tmp_path / name, name, study="one")
+        for name, source in sources.items()
+    }
+    files = [path for paths in series.values() for path in paths]
+    random.Random(1).shuffle(files)  # noqa: S311
+    assert send(node.port, files) == 0
+    node.wait_for("outcome=sent", times=3)
+    masks = [pydicom.dcmread(path) for path in archive.masks()]
+    (study,) = {mask.StudyInstanceUID for mask in masks}
+    assert study == pydicom.dcmread(files[0]).StudyInstanceUID
+    assert len({mask.SeriesInstanceUID for mask in masks}) == 4
+    found = {frozenset(referenced(path)) for path in archive.masks()}
+    assert found == {frozenset(instances(paths)) for paths in series.values()}
+    assert {row["state"] for row in node.rows()} == {"sent"}
+
+
+@pytest.mark.slow
+def test_an_archive_that_is_not_there_keeps_no_mask_from_the_others(
+    start_node: StartNode,
+    archive: Archive,
+    service: str,
+    ct: Path,
+    tmp_path: Path,
+    started: Callable[[Program], Program],
+) -> None:
+    (tmp_path / "second").mkdir()
+    absent = Archive(tmp_path / "second")
+    absent.kill()
+    node = start_node(
+        *("--server", service, "--retry-after", "0.5"),
+        *("--send", absent.address, "--send", archive.address),
+    )
+    assert send(node.port, sorted(ct.iterdir())) == 0
+    node.wait_for(f"event=waits .*{absent.address}.*nobody listens", times=2)
+    assert archive.received() == 1
+    started(absent := Archive(tmp_path / "second", absent.port))
+    node.wait_for("outcome=sent")
+    assert len(absent.masks()) == archive.received() == 1
 
 
 def test_what_comes_again_is_neither_segmented_nor_sent_again(
