@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osteoserve_client.batch.candidates import BatchInput, input_of_files, input_of_one
+from osteoserve_client.batch.copies import copies
 from osteoserve_client.errors import InputError, InputNotFoundError, OsteoserveError
 from osteoserve_client.reading.dicom.attributes import integer, text
 from osteoserve_client.reading.dicom.headers import DicomFile, read_header
@@ -35,11 +36,13 @@ class Found:
         inputs: By key, in the order in which they lie.
         passed_over: How many series are neither CT study nor bone scan, by what they are.
         copies: How many volumes are copies of others.
+        copied_images: How many DICOM files are.
     """
 
     inputs: Mapping[str, BatchInput]
     passed_over: Mapping[str, int]
     copies: int
+    copied_images: int
 
 
 @dataclass(frozen=True)
@@ -82,24 +85,26 @@ def find_inputs(given: Sequence[Path], *, out: Path, on_progress: Progress) -> F
     others = [p for p in files.values() if not is_volume_file(p) and not is_image_file(p)]
     with silenced_libraries():
         images, unreadable, scans = _headers(others, on_progress)
-        merged = _merged(scans)
+        copied = copies((image.instance, image.path) for image in images)
+        merged = _merged([scan for scan in scans if scan.path not in copied])
     inputs = [input_of_one(path, "CT") for path in volumes]
     inputs += [input_of_one(path, "NM") for path in pictures]
-    of_series, passed_over = _series(images, unreadable, merged)
+    originals = [image for image in images if image.path not in copied]
+    of_series, passed_over = _series(originals, unreadable, merged)
     inputs += of_series
     used = {path for one in inputs for path in (*one.files, one.root)}
     left = defaultdict(list)
     for path in unreadable - used:
         left[path.parent].append(path)
     inputs += [input_of_files(sorted(paths), None, ()) for paths in left.values()]
-    used |= unreadable
+    used |= unreadable | copied
     for path, own in zip(given, belongs, strict=True):
         if not used.intersection(files[identity] for identity in own):
             inputs.append(input_of_files(sorted(own.values()), None, (), root=path))
     by_key: dict[str, BatchInput] = {}
     for one in sorted(inputs, key=lambda one: (one.root, one.files)):
         by_key.setdefault(one.key, one)
-    return Found(by_key, passed_over, len(inputs) - len(by_key))
+    return Found(by_key, passed_over, len(inputs) - len(by_key), len(copied))
 
 
 def check_exist(given: Sequence[Path]) -> None:
@@ -203,7 +208,8 @@ def _series(
             continue
         paths = [image.path for image in members]
         # It may be one of their slices: a series is not segmented while that is open.
-        doubtful = {path for path in unreadable if path.parent in {p.parent for p in paths}}
+        folders = {path.parent for path in paths}
+        doubtful = {path for path in unreadable if path.parent in folders}
         inputs.append(
             input_of_files(
                 sorted({*paths, *doubtful}),

@@ -190,3 +190,5 @@ def _notes(found: Found) -> Iterator[str]:
         yield f"passed over series that are neither CT study nor bone scan: {kinds}"
     if found.copies:
         yield f"{found.copies} inputs are copies of others, and are segmented once"
+    if found.copied_images:
+        yield f"{found.copied_images} DICOM files are copies of others, and count once"

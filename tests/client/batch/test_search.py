@@ -11,7 +11,7 @@ import pytest
 
 from osteoserve_client.batch.discretion import without_names
 from osteoserve_client.batch.search import Found, find_inputs
-from osteoserve_client.errors import InputError, InputNotFoundError
+from osteoserve_client.errors import DuplicateSliceError, InputError, InputNotFoundError
 from osteoserve_client.phantom import (
     PhantomCT,
     make_ct_phantom,
@@ -84,6 +84,34 @@ def test_series_without_a_uid_are_told_apart_by_their_folders(two: Path) -> None
     for folder in two.iterdir():
         edit(folder, SeriesInstanceUID="")
     assert len(found(two).inputs) == 2
+
+
+def test_a_series_that_lies_there_twice_is_read_once(two: Path) -> None:
+    before = found(two)
+    shutil.copytree(two / "0", two / "backup" / "0")
+    shutil.copy(min((two / "1").iterdir()), two / "1" / "again.dcm")
+    after = found(two)
+    assert (before.copied_images, after.copied_images) == (0, 4)
+    assert after.inputs == before.inputs
+    for one in after.inputs.values():
+        assert read_study(one.opened()).volume.voxels.shape[0] == 3
+
+
+def test_an_input_that_holds_copies_alone_is_none_in_which_nothing_is_found(two: Path) -> None:
+    shutil.copytree(two / "0", two / "copy")
+    assert len(found(two / "0", two / "copy").inputs) == 1
+
+
+def test_files_that_claim_one_image_and_differ_are_refused(two: Path) -> None:
+    shutil.copytree(two / "0", two / "backup")
+    edit(two / "backup", RescaleIntercept=-1000)
+    for one in found(two).inputs.values():
+        if len(one.files) == 6:
+            with pytest.raises(DuplicateSliceError):
+                read_study(one.opened())
+            break
+    else:
+        pytest.fail("the two were taken for one")
 
 
 def test_localizers_and_other_modalities_are_counted_and_passed_over(two: Path) -> None:
