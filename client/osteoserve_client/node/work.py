@@ -88,7 +88,7 @@ class Work:
 
     def _sent(self, task: Task, masks: Sequence[str]) -> Outcome:
         """Send the masks to whoever lacks them; one that does not take them holds up no other."""
-        sent, failures = set(task.sent), []
+        sent, failures = set(task.sent), list[DeliveryError]()
         for destination in self._destinations:
             if destination.name in sent:
                 continue
@@ -104,9 +104,9 @@ class Work:
             sent.add(destination.name)
             self._note(task, masks, sent)
             event("sent", job=task.key, to=destination.name, masks=len(masks))
-        # What may pass is tried again for longer than what was refused.
-        for error in sorted(failures, key=lambda each: isinstance(each, DeliveryRefusedError)):
-            raise error
+        if failures:
+            # What may pass is tried again for longer than what was refused.
+            raise min(failures, key=lambda each: isinstance(each, DeliveryRefusedError))
         return Outcome.SENT
 
     def _made(self, task: Task) -> tuple[str, ...]:
