@@ -6,8 +6,10 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from osteoserve_client.errors import ServiceError, ServiceUnavailableError
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference.session import RETRY_DELAYS_S
 from tests.faults.kills.conftest import MODEL, ONE_PLACE
+from tests.faults.kills.held import HeldCall
 from tests.faults.kills.service import Call, soon
 from tests.traces import Traces
 
@@ -50,3 +53,28 @@ def test_a_call_is_answered_rightly_or_ends_in_an_error_and_the_next_is_answered
             np.testing.assert_array_equal(again, expected)
         service.stop()
     traces.check()
+
+
+@pytest.mark.slow
+def test_while_triton_stays_away_nobody_is_kept_waiting_for_long(
+    start: Any, study: Volume, repository: Path
+) -> None:
+    """Who comes is told at once; who is in the middle waits while a restart is likely."""
+    away = repository.with_name("away")
+    with start() as service, HeldCall(service.address, study, MODEL) as call:
+        repository.rename(away)
+        os.kill(service.pid_of("tritonserver"), signal.SIGKILL)
+        assert soon(lambda: not service.serving(), within_s=5)
+        began = time.monotonic()
+        with service.client() as client, pytest.raises(ServiceUnavailableError):
+            client.segment(study, model=MODEL)
+        assert time.monotonic() - began < 2
+        began = time.monotonic()
+        with pytest.raises(grpc.RpcError) as caught:
+            call.digest()
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - began < 2 + sum(RETRY_DELAYS_S)
+        away.rename(repository)
+        assert soon(service.serving, within_s=30)
+        with service.client() as client:
+            assert client.segment(study, model=MODEL)[0].any()
