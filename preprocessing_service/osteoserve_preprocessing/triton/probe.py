@@ -6,6 +6,7 @@ each request fails, for ever (seen with 2.51.0). So readiness here is an answere
 
 from __future__ import annotations
 
+from queue import Empty, Queue
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,12 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from osteoserve_preprocessing.errors import InferenceError, TritonError, TritonUnavailableError
 
-#: Seconds for an answer. A process that is gone is noticed at once, a busy one may take long.
+#: Seconds for the answer of a model. One that is gone is noticed at once, a busy one may take long.
 TIMEOUT_S: Final = 30.0
+
+#: Seconds for what Triton answers by itself, before whatever it computes: longer means that it
+#: hangs, and it is to be replaced within half a minute.
+QUESTION_TIMEOUT_S: Final = 5.0
 
 #: Least height and width of a probe where the model leaves them open.
 _OPEN_SIZE: Final = 64
@@ -52,7 +57,9 @@ class Probe:
         """
         try:
             # Not the repository's index: that looks at the disk, where models come and go.
-            served = self._client.get_inference_statistics(client_timeout=TIMEOUT_S).model_stats
+            served = self._client.get_inference_statistics(
+                client_timeout=QUESTION_TIMEOUT_S
+            ).model_stats
             for name in {model.name for model in served}:
                 self._check_model(name)
         except InferenceServerException as error:
@@ -61,19 +68,37 @@ class Probe:
     def _check_model(self, name: str) -> None:
         before = self._executions(name)
         try:
-            self._client.infer(name, self._inputs(name), client_timeout=TIMEOUT_S)
+            self._await_answer(name)
         except InferenceServerException as error:
             # A long queue is no fault: others are being answered meanwhile.
             overdue = error.status() == "StatusCode.DEADLINE_EXCEEDED"
             if not (overdue and self._executions(name) > before):
                 raise _translated(error, f"model {name}") from error
 
+    def _await_answer(self, name: str) -> None:
+        """Have the model answer a request; Triton itself must answer questions meanwhile."""
+        answered: Queue[InferenceServerException | None] = Queue()
+
+        def told(result: object, error: InferenceServerException | None) -> None:  # noqa: ARG001
+            answered.put(error)
+
+        self._client.async_infer(name, self._inputs(name), told, client_timeout=TIMEOUT_S)
+        while True:
+            try:
+                error = answered.get(timeout=QUESTION_TIMEOUT_S)
+            except Empty:
+                self._executions(name)
+                continue
+            if error is not None:
+                raise error
+            return
+
     def _executions(self, name: str) -> int:
-        statistics = self._client.get_inference_statistics(name, client_timeout=TIMEOUT_S)
+        statistics = self._client.get_inference_statistics(name, client_timeout=QUESTION_TIMEOUT_S)
         return sum(int(model.execution_count) for model in statistics.model_stats)
 
     def _inputs(self, name: str) -> list[triton.InferInput]:
-        config = self._client.get_model_config(name, client_timeout=TIMEOUT_S).config
+        config = self._client.get_model_config(name, client_timeout=QUESTION_TIMEOUT_S).config
         return [_zeros(config, tensor) for tensor in config.input]
 
 

@@ -16,6 +16,7 @@ import pytest
 from osteoserve_client.errors import ServiceError, ServiceUnavailableError
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference.session import RETRY_DELAYS_S
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from tests.faults.kills.conftest import MODEL, ONE_PLACE
 from tests.faults.kills.held import HeldCall
 from tests.faults.kills.service import Call, soon
@@ -78,3 +79,28 @@ def test_while_triton_stays_away_nobody_is_kept_waiting_for_long(
         assert soon(service.serving, within_s=30)
         with service.client() as client:
             assert client.segment(study, model=MODEL)[0].any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["tritonserver", "stub"])
+def test_one_that_hangs_is_replaced_as_one_that_is_killed(
+    start: Any, study: Volume, traces: Traces, program: str
+) -> None:
+    """Its connections stay open, and its process is there; so it takes a little longer to tell."""
+    with start(**ONE_PLACE) as service:
+        with service.client() as client:
+            expected, _ = client.segment(study, model=MODEL)
+        call = Call(service, study, MODEL)
+        assert call.reaches(pb.Progress.STAGE_INFERENCE)
+        os.kill(service.pid_of(program), signal.SIGSTOP)
+        assert soon(lambda: not service.serving(), within_s=10), "health does not tell"
+        assert soon(service.serving, within_s=30), "not back"
+        call.join(60)
+        if call.error is None:
+            np.testing.assert_array_equal(call.labels, expected)
+        else:
+            assert isinstance(call.error, ServiceUnavailableError | ServiceError)
+        with service.client() as client:
+            np.testing.assert_array_equal(client.segment(study, model=MODEL)[0], expected)
+        service.stop()
+    traces.check()
