@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,8 @@ FIRST = hashlib.sha256(first_network()).hexdigest()
 SECOND = hashlib.sha256(second_network()).hexdigest()
 
 StartService = Callable[..., RunningService]
+MakeDisk = Callable[[int], Path]
+PAGE = 4096
 
 
 @pytest.fixture
@@ -102,3 +105,22 @@ def external_triton(tmp_path: Path, private: Path) -> Iterator[str]:
     write_one_model(tmp_path / "external" / "box", box_network())
     with EmbeddedTriton(tmp_path / "external") as triton:
         yield triton.grpc_address
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """Makes a small file system of so many bytes, in memory."""
+    made: list[Path] = []
+
+    def make(octets: int) -> Path:
+        folder = tmp_path / f"disk-{len(made)}"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={octets}", "tmpfs", str(folder)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            pytest.skip("needs the right to mount a file system in memory, as root has")
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,8 @@ from osteoserve_client.phantom import make_ct_phantom, write_dicom_study
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.triton.distribution import TritonDistribution
-from tests.faults.kills.conftest import MODEL
+from tests.faults.kills.conftest import MODEL, PAGE, MakeDisk
 from tests.traces import Traces
-
-MakeDisk = Callable[[int], Path]
-PAGE = 4096
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[MakeDisk]:
-    """Makes a small file system of so many bytes, in memory."""
-    made: list[Path] = []
-
-    def make(octets: int) -> Path:
-        folder = tmp_path / f"disk-{len(made)}"
-        folder.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={octets}", "tmpfs", str(folder)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-            pytest.skip("needs the right to mount a file system in memory, as root has")
-        made.append(folder)
-        return folder
-
-    yield make
-    for folder in made:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def osteoserve(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
