@@ -1,9 +1,9 @@
 """Memory that is given back: a service that lives for months must not keep its largest call's.
 
-Left alone, glibc keeps freed arrays in the heaps of all threads; with each of them a mapping of its
-own, every mask that preprocessing makes on the way costs a page fault for each 4 KiB, a fifth of its
-time. So blocks are kept while a call lasts, and given back when it has ended. Other C libraries have
-no such settings, and nothing is done there.
+Left alone, glibc keeps freed arrays in the heaps of all threads. With a mapping of its own for each
+of them, every mask that preprocessing makes on the way costs a page fault for each 4 KiB, a fifth
+of its time. So blocks are kept while a call lasts, and given back when it has ended. Other C
+libraries have no such settings, and nothing is done there.
 """
 
 from __future__ import annotations
