@@ -33,6 +33,8 @@ def silhouette(counts: Counts) -> Silhouette:
     blurred = ndimage.gaussian_filter(
         counts.astype(np.float64), counts.shape[1] / COLUMNS_PER_SIGMA, mode="constant"
     )
-    tissue = float(np.median(blurred[blurred > BODY_SHARE * float(counts.mean())]))
+    inside = blurred > BODY_SHARE * float(counts.mean())
+    # Of a view of few rows the blur leaves next to nothing, and none of that is inside.
+    tissue = float(np.median(blurred[inside]) if inside.any() else blurred.max())
     soft: Silhouette = blurred / (blurred + tissue)
     return soft
