@@ -49,6 +49,7 @@ test-quick: .venv/.test ## The tests that take no more than seconds each
 
 test-faults: .venv/.test ## Kills, floods and stalls of real processes, fifty times each: minutes
 	@$(BIN)/python -m pytest tests/faults --faults
+	@$(BIN)/python -m pytest tests/client/jobs tests/end_to_end/test_batch_command.py -k killed --faults
 
 fuzz: .venv/.test ## Each target of tests/fuzz for SECONDS; what breaks a law is left in .fuzz/
 	@for target in $(notdir $(wildcard tests/fuzz/corpus/*)); do \

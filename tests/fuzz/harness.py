@@ -30,7 +30,6 @@ def main() -> None:
     asked = _asked()
     found = asked.work / asked.target
     logging.lastResort = None
-    _forget_arrays()
     with atheris.instrument_imports(
         include=["osteoserve_client", "osteoserve_preprocessing", "pydicom", "nibabel", "PIL"]
     ):
@@ -40,6 +39,14 @@ def main() -> None:
         target(asked.input.read_bytes())
         return
     found.mkdir(parents=True, exist_ok=True)
+    started: list[bool] = []
+
+    def observed(data: bytes) -> None:
+        if not started:  # atheris sets what is replaced here once more, just before
+            started.append(True)
+            _forget_arrays()
+        target(data)
+
     atheris.Setup(
         [
             *(sys.argv[0], str(found), str(CORPUS / asked.target)),
@@ -47,7 +54,7 @@ def main() -> None:
             *(f"-timeout={LONGEST_S}", f"-rss_limit_mb={MOST_MIB}", "-max_len=65536"),
             *("-print_final_stats=1", f"-seed={asked.seed}"),
         ],
-        target,
+        observed,
     )
     atheris.Fuzz()
 
