@@ -27,8 +27,8 @@ def check_size(shape: Sequence[int], name: str, *, most: int = MAX_VOXELS) -> No
         PixelDataError: It has more, or none; or a slice has more than are read.
     """
     voxels, unit = prod(shape), "voxels" if most == MAX_VOXELS else "pixels"
-    declared = f"{name}: declares {'x'.join(str(n) for n in shape)} {unit}"
-    if not 0 < voxels <= most or min(shape) < 1:
+    declared = f"{name}: declares {'x'.join(str(n) for n in shape) or 'no'} {unit}"
+    if not 0 < voxels <= most or min(shape, default=0) < 1:
         raise PixelDataError(f"{declared}; at least 1 and at most {most} are read")
     if prod(sorted(shape)[-2:]) > MAX_PIXELS:
         raise PixelDataError(f"{declared}; at most {MAX_PIXELS} in a slice are read")

@@ -184,3 +184,10 @@ def test_a_header_that_claims_more_than_memory_is_refused(
     path = replaced(save(tmp_path, name), old, new)
 
     refuses(path, errors.PixelDataError, "70000x60000x50000 voxels")
+
+
+def test_a_header_of_no_dimensions_is_refused(tmp_path: Path, refuses: Refuses) -> None:
+    """Found by fuzzing: nothing is as small as the least of no sizes."""
+    path = replaced(save(tmp_path, "ct.mha"), b"NDims = 3", b"NDims = 0")
+
+    refuses(path, errors.PixelDataError, "declares no voxels")
