@@ -73,7 +73,7 @@ def nifti_voxels(
         header = _header(path, name)
         shape = _shape(header, name)
         geometry = _geometry(_affine(header, name), shape, name)
-        slope, intercept = _scaling(header)
+        slope, intercept = _scaling(header, name)
         voxels = convert(
             _reported(_slices(path, header, shape, name), shape[0], on_progress),
             shape,
@@ -211,9 +211,10 @@ def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     return file  # type: ignore[no-any-return]
 
 
-def _scaling(header: Any) -> tuple[float, float]:
+def _scaling(header: Any, name: str) -> tuple[float, float]:
     """scl_slope and scl_inter; (1, 0) where values are not scaled."""
-    slope, intercept = header.get_slope_inter()
+    with refusing(UnreadableFileError, f"{name}: its scl_slope and scl_inter are not both numbers"):
+        slope, intercept = header.get_slope_inter()
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
 
 

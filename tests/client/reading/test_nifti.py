@@ -307,3 +307,13 @@ class TestRefusals:
         refuses(path, errors.UsageError, "no series to choose from", series="2")
         with pytest.raises(errors.NoImageError):
             list_series(path)
+
+
+def test_a_slope_without_an_intercept_is_refused(tmp_path: Path, refuses: Refuses) -> None:
+    """Found by fuzzing: nibabel has an error of its own for it."""
+    content = bytearray(gzip.decompress(save(image(), tmp_path).read_bytes()))
+    content[112:120] = np.array([1.0, np.nan], dtype="<f4").tobytes()
+    plain = tmp_path / "stored.nii"
+    plain.write_bytes(content)
+
+    refuses(plain, errors.UnreadableFileError, "are not both numbers")
