@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -87,25 +88,33 @@ def main() -> NoReturn:
     """Run the command and end the process with the exit code that fits what happened."""
     # gRPC's core writes its own words to standard error, also about what we report ourselves.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    code = _run()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        _give_up_unsaid(stream)
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = osteoserve(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        return leave.exit_code
     except click.Abort:
         _say("interrupted")
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         _say(error.format_message())
-        sys.exit(error.exit_code)
+        return error.exit_code
     except OsteoserveError as error:
         _say(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             # What the command says goes to a file, on a disk that is full.
             _say(f"not all could be written: {os.strerror(error.errno)}")
-            sys.exit(OutputError.exit_code)
+            return OutputError.exit_code
         # The last resort: a line, not a traceback.
         if os.environ.get("OSTEOSERVE_TRACEBACK"):
             raise
@@ -114,7 +123,17 @@ def main() -> NoReturn:
             f"unexpected {type(error).__name__}; run again with OSTEOSERVE_TRACEBACK=1 to see "
             "where (a traceback may show patient data)"
         )
-        sys.exit(1)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _give_up_unsaid(stream: TextIO) -> None:
+    """Keep Python from trying once more when it ends, which would change the exit code to 120."""
+    try:
+        stream.flush()
+    except OSError:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _say(line: str) -> None:

@@ -107,7 +107,11 @@ def test_a_log_that_can_never_be_written_stops_nothing(start: Any, study: Volume
         assert service.log("is not in the audit log: No space left")
 
 
-def test_words_that_cannot_be_said_are_an_error_like_any_other(start: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_words_that_cannot_be_said_are_an_error_like_any_other(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     write_dicom_study(make_ct_phantom(slices=8), tmp_path / "study")
     with start() as service, Path("/dev/full").open("w") as full:
         asked = ["segment", tmp_path / "study", "--model", MODEL, "--server", service.address]

@@ -73,10 +73,16 @@ def test_a_service_that_is_starting_ends_without_having_started(
     traces.check()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_terminal_that_is_closed_ends_the_service(
-    repository: Path, traces: Traces, external_triton: str
+    repository: Path,
+    traces: Traces,
+    external_triton: str,
+    monkeypatch: pytest.MonkeyPatch,
+    unbuffered: str,
 ) -> None:
     """SIGHUP means this, too, and only then."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     ours, its = pty.openpty()
     command = [sys.executable, "-m", "osteoserve_client", "serve", "--port", "0"]
     with subprocess.Popen(
