@@ -72,6 +72,22 @@ def end_of(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
+def child_of(
+    process: subprocess.Popen[bytes],
+    processes_below: Callable[[int], list[Any]],
+    wait_until: Callable[..., None],
+) -> int:
+    """The process that `PROGRAM` starts; for a moment after its start it has no command line."""
+
+    def found() -> list[int]:
+        below = processes_below(process.pid)
+        return [each.pid for each in below if each.command.startswith("sleep")]
+
+    wait_until(lambda: bool(found()), within_s=5)
+    (child,) = found()
+    return child
+
+
 def assert_tidy(tmp_path: Path, prefix: str) -> None:
     assert list(tmp_path.iterdir()) == []
     assert list(guardian.SHARED_MEMORY.glob(f"{prefix}*")) == []
@@ -117,11 +133,14 @@ def test_a_command_that_does_not_stop_is_killed(start: Start, tmp_path: Path, pr
 
 
 def test_a_child_that_the_command_does_not_miss_ends_it(
-    start: Start, processes_below: Callable[[int], list[Any]], tmp_path: Path, prefix: str
+    start: Start,
+    processes_below: Callable[[int], list[Any]],
+    wait_until: Callable[..., None],
+    tmp_path: Path,
+    prefix: str,
 ) -> None:
     process = start("stubborn")
-    below = processes_below(process.pid)
-    (child,) = (found.pid for found in below if found.command.startswith("sleep"))
+    child = child_of(process, processes_below, wait_until)
     os.kill(child, signal.SIGKILL)
     assert end_of(process) == 128 + signal.SIGKILL
     assert_tidy(tmp_path, prefix)
@@ -133,7 +152,7 @@ def test_its_own_death_kills_the_command(
     process = start("stubborn")
     below = processes_below(process.pid)
     (command,) = (found.pid for found in below if "print" in found.command)
-    (child,) = (found.pid for found in below if found.command.startswith("sleep"))
+    child = child_of(process, processes_below, wait_until)
     process.kill()
     wait_until(lambda: not Path(f"/proc/{command}/exe").exists(), within_s=5)
     os.kill(child, signal.SIGKILL)  # Triton's own stub ends by itself; a sleep does not
