@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cc3d
@@ -71,12 +72,15 @@ class Loose:
     cells: Cells
     boxes: list[tuple[slice, slice, slice]]
 
+    @cached_property
+    def numbers(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """(n,) the part of each of ``cells``."""
+        return self.parts[self.cells]
+
     def count(self, counted: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.intp]:
         """Cells of each part, by number; those of ``cells`` alone that are to be counted."""
-        numbers = self.parts[self.cells]
-        return np.bincount(
-            numbers if counted is None else numbers[counted], minlength=len(self.boxes)
-        )
+        numbers = self.numbers if counted is None else self.numbers[counted]
+        return np.bincount(numbers, minlength=len(self.boxes))
 
 
 def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
@@ -126,7 +130,7 @@ def find_table(coarse: Coarse, sides: Iterable[Past], loose: Loose) -> Table | N
         return None
     tables, past = found
     cells = np.zeros_like(loose.bright)
-    cells[loose.cells] = tables[loose.parts[loose.cells]]
+    cells[loose.cells] = tables[loose.numbers]
     return Table(cells, cells & loose.bright, past.mask(), loose.persistent)
 
 

@@ -16,6 +16,9 @@ from osteoserve_preprocessing.server.security.certificates import (
 from osteoserve_preprocessing.server.security.private_files import write_new
 from osteoserve_preprocessing.server.security.tokens import as_json, new_token
 
+#: Files of the authority.
+AUTHORITY, AUTHORITY_KEY = "ca.crt", "ca.key"
+
 #: The first client, in certificate and token file.
 CLIENT = "client"
 CLIENT_SCOPES = ("segment", "models", "health")
@@ -46,8 +49,8 @@ def make_first_credentials(
     client = make_client(authority, CLIENT, now, days)
     token, entry = new_token(CLIENT, CLIENT_SCOPES)
     contents = {
-        "ca.crt": authority.certificate_pem(),
-        "ca.key": authority.key_pem(),
+        AUTHORITY: authority.certificate_pem(),
+        AUTHORITY_KEY: authority.key_pem(),
         "server.crt": server.certificate_pem(),
         "server.key": server.key_pem(),
         "tokens.json": as_json([entry]).encode(),

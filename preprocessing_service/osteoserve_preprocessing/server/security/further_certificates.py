@@ -19,10 +19,8 @@ from osteoserve_preprocessing.server.security.certificates import (
     make_node,
     make_server,
 )
+from osteoserve_preprocessing.server.security.first_credentials import AUTHORITY, AUTHORITY_KEY
 from osteoserve_preprocessing.server.security.private_files import read_private, write_new
-
-#: As `credentials init` names the authority's files.
-AUTHORITY, AUTHORITY_KEY = "ca.crt", "ca.key"
 
 #: Both a label of a DNS name and a name of a file (RFC 1123, section 2.1).
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
