@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 from osteoserve_preprocessing.inference.tasks import end
-from osteoserve_preprocessing.server.memory import keep_blocks_while_working
+from osteoserve_preprocessing.server.memory import give_back_large_blocks
 from osteoserve_preprocessing.server.running import Service, running
 from osteoserve_preprocessing.server.settings import Settings
 from osteoserve_preprocessing.server.signals import Signals
@@ -32,7 +32,7 @@ def run(
     Raises:
         PreprocessingError: It could not be started.
     """
-    keep_blocks_while_working()
+    give_back_large_blocks()
     asyncio.run(_run(settings, announce, until_stdin_ends))
 
 

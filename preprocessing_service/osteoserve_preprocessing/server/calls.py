@@ -19,7 +19,6 @@ from osteoserve_preprocessing.inference.origin import ORIGIN
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.exchange import Progress, Request
 from osteoserve_preprocessing.server.limits import Limits
-from osteoserve_preprocessing.server.memory import give_back
 from osteoserve_preprocessing.server.observability.spans import UNTRACED, Traces
 from osteoserve_preprocessing.server.records import CallRecord, Keep, utc_now
 from osteoserve_preprocessing.server.security.callers import caller
@@ -193,11 +192,7 @@ class Calls:
             async with self._admission.call():
                 await work(call)
 
-        try:
-            await self._run(context, method, placed, call)
-        finally:
-            # Nobody waits for it: the caller has the answer.
-            asyncio.get_running_loop().run_in_executor(None, give_back)
+        await self._run(context, method, placed, call)
 
     async def unary(
         self,
