@@ -6,7 +6,9 @@ service and Triton takes longer than this is what serving costs.
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +32,15 @@ from osteoserve_preprocessing.inference import SegmentationContract, contract_fr
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
     Engine,
     EngineRequest,
+    Parts,
+    joined,
     open_engine,
 )
 
-#: Slices that go to the engine together; as many as the service sends in a slab.
-BATCH = 16
+#: Slices that are brought to the network's matrix together; as many as in a slab of the service.
+BATCH: Final = 16
+#: Of those, how many the engine has at a time, so that it never waits.
+UNDER_WAY: Final = 2
 
 
 class InProcess:
@@ -105,11 +111,21 @@ class InProcess:
     def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
         sampling, filled = self._sampling(prepared), _filled(prepared)
         labels = np.zeros(prepared.slices.shape, np.uint8)
+        under_way: deque[tuple[npt.NDArray[np.intp], Parts]] = deque()
+
+        def take() -> None:
+            part, begun = under_way.popleft()
+            answer = joined(begun)[self._contract.output_name]
+            labels[part] = sampling.backward(answer, self._contract.label_values[-1])
+
         for first in range(0, len(filled), BATCH):
             part = filled[first : first + BATCH]
             seen = {self._contract.input_name: sampling.forward(prepared.slices[part])}
-            answer = self._engine.run(seen, batched=True)[self._contract.output_name]
-            labels[part] = sampling.backward(answer, self._contract.label_values[-1])
+            under_way.append((part, self._engine.begin(seen, batched=True)))
+            if len(under_way) == UNDER_WAY:
+                take()
+        while under_way:
+            take()
         return labels
 
     def _volume(self, study: Path) -> Volume:

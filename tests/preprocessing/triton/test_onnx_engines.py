@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
+    Engine,
     EngineError,
     EngineRequest,
+    joined,
     open_engine,
 )
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines.onnx_runtime import (
     OnnxRuntimeEngine,
 )
+
+Slices = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,12 @@ def openvino(**parameters: str) -> dict[str, Any]:
     return {"accelerators": (("openvino", parameters),)}
 
 
+def labels_of(engine: Engine, slices: Slices, *, batched: bool = True) -> Slices:
+    labels: Slices = joined(engine.begin({"slices": slices}, batched=batched))["labels"]
+    engine.close()
+    return labels
+
+
 @given(size=st.integers(1, 20), batch=st.integers(1, 9))
 @settings(max_examples=15, deadline=None)
 def test_the_number_of_slices_in_a_run_changes_nothing(model: Path, size: int, batch: int) -> None:
@@ -49,12 +60,9 @@ def test_the_number_of_slices_in_a_run_changes_nothing(model: Path, size: int, b
     slices = np.random.default_rng(size).integers(0, 256, (size, 16, 32), dtype=np.uint8)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     options: Any = {"precision": "fp32", "description": ""}
-    run = OnnxRuntimeEngine(session, ("labels",), batch=batch, **options).run
-    singly = OnnxRuntimeEngine(session, ("labels",), batch=1, **options).run
-    np.testing.assert_array_equal(
-        run({"slices": slices}, batched=True)["labels"],
-        singly({"slices": slices}, batched=True)["labels"],
-    )
+    engine = OnnxRuntimeEngine(session, ("labels",), batch=batch, **options)
+    singly = OnnxRuntimeEngine(session, ("labels",), batch=1, **options)
+    np.testing.assert_array_equal(labels_of(engine, slices), labels_of(singly, slices))
 
 
 @pytest.mark.parametrize("streams", ["1", "2"])
@@ -63,10 +71,7 @@ def test_the_number_of_streams_changes_nothing(model: Path, streams: str) -> Non
     engine = open_engine(request_for(model, **openvino(num_streams=streams, num_of_threads="2")))
     assert f"{streams} streams, 2 threads" in engine.description
     plain = open_engine(request_for(model, threads=1))
-    np.testing.assert_array_equal(
-        engine.run({"slices": slices}, batched=True)["labels"],
-        plain.run({"slices": slices}, batched=True)["labels"],
-    )
+    np.testing.assert_array_equal(labels_of(engine, slices), labels_of(plain, slices))
 
 
 @pytest.mark.parametrize("changes", [{}, openvino()])
@@ -74,10 +79,10 @@ def test_a_model_without_a_batch_axis_is_run_as_a_whole(
     model: Path, changes: dict[str, Any]
 ) -> None:
     slices = np.random.default_rng(0).integers(0, 256, (5, 16, 32), dtype=np.uint8)
-    engine = open_engine(request_for(model, **changes))
+    request = request_for(model, **changes)
     np.testing.assert_array_equal(
-        engine.run({"slices": slices}, batched=False)["labels"],
-        engine.run({"slices": slices}, batched=True)["labels"],
+        labels_of(open_engine(request), slices, batched=False),
+        labels_of(open_engine(request), slices),
     )
 
 

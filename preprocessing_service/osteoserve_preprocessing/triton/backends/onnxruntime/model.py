@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ import numpy as np
 import triton_python_backend_utils as triton
 from onnx_engines import (  # type: ignore[import-not-found]  # Triton puts this folder on the path
     EngineRequest,
+    Parts,
     Tensors,
+    joined,
     open_engine,
 )
 
@@ -52,57 +54,76 @@ class TritonPythonModel:
             self._engine = open_engine(request)
         # Whatever a runtime throws at a broken model file, Triton is told in one line.
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise triton.TritonModelException(f"{type(error).__name__}: {reason}") from error
+            raise triton.TritonModelException(_one_line(error)) from error
         self._batched = config["max_batch_size"] > 0
         self._inputs = [tensor["name"] for tensor in config["input"]]
         self._dtypes = {
             tensor["name"]: triton.triton_string_to_numpy(tensor["data_type"])
             for tensor in config["output"]
         }
-        self._runs = ThreadPoolExecutor(self._engine.parallel, thread_name_prefix="request")
+        self._answers = ThreadPoolExecutor(self._engine.parallel, thread_name_prefix="answer")
         name = args["model_instance_name"]
         triton.Logger.log_info(f"{name}: {self._engine.description}")
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer each request by itself, so that one bad request spoils no other."""
-        inputs = [self._read(request) for request in requests]
-        running = [self._runs.submit(self._compute, tensors) for tensors in inputs]
-        return [
-            self._response(request, outputs)
-            for request, outputs in zip(requests, running, strict=True)
-        ]
+    def execute(self, requests: list[Any]) -> None:
+        """Answer each request by itself, so that one bad request spoils no other.
+
+        Returns when the engine runs out of parts to begin, not when the last is done: so Triton
+        brings the next requests while that one is computed, and no core waits for another.
+        """
+        begun = [part for request in requests for part in self._begin(request)]
+        left = len(begun)
+        for _ in as_completed(begun):
+            left -= 1
+            if left < self._engine.parallel:
+                return
 
     def finalize(self) -> None:
-        """Let go of the threads."""
-        self._runs.shutdown()
+        """Answer what was begun, and let go of the threads."""
+        self._answers.shutdown()
+        self._engine.close()
 
-    def _read(self, request: Any) -> Tensors | None:
-        if request.is_cancelled():
-            return None
-        return {
+    def _begin(self, request: Any) -> Parts:
+        parts: Parts = []
+        reason = ""
+        try:
+            if not request.is_cancelled():
+                parts = self._engine.begin(self._read(request), batched=self._batched)
+        # The process must outlive whatever is wrong with a request.
+        except Exception as error:  # noqa: BLE001
+            reason = _one_line(error)
+        self._answers.submit(self._answer, request, request.get_response_sender(), parts, reason)
+        return parts
+
+    def _read(self, request: Any) -> Tensors:
+        inputs = {
             name: triton.get_input_tensor_by_name(request, name).as_numpy() for name in self._inputs
         }
-
-    def _compute(self, inputs: Tensors | None) -> Tensors | None:
-        if inputs is None:
-            return None
         for name, tensor in inputs.items():
             if not tensor.size:
                 raise ValueError(f"input {name} of shape {list(tensor.shape)} is empty")
-        return self._engine.run(inputs, batched=self._batched)
+        return inputs
 
-    def _response(self, request: Any, running: Future[Tensors | None]) -> Any:
+    def _answer(self, request: Any, sender: Any, parts: Parts, reason: str) -> None:
+        response = self._response(request, parts, reason)
         try:
-            outputs = running.result()
-            if outputs is None:
-                return _refusal("cancelled by the client", triton.TritonError.CANCELLED)
+            sender.send(response, flags=triton.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        # Nobody is left to be told but the log.
+        except Exception as error:  # noqa: BLE001
+            triton.Logger.log_error(f"an answer was not sent: {_one_line(error)}")
+
+    def _response(self, request: Any, parts: Parts, reason: str) -> Any:
+        if reason:
+            return _refusal(reason, triton.TritonError.INTERNAL)
+        if not parts:
+            return _refusal("cancelled by the client", triton.TritonError.CANCELLED)
+        try:
+            outputs = joined(parts)
             names = request.requested_output_names()
             return triton.InferenceResponse([self._tensor(name, outputs[name]) for name in names])
         # The process must outlive whatever a runtime throws at bad input.
         except Exception as error:  # noqa: BLE001
-            reason = " ".join(str(error).split())[:500]
-            return _refusal(f"{type(error).__name__}: {reason}", triton.TritonError.INTERNAL)
+            return _refusal(_one_line(error), triton.TritonError.INTERNAL)
 
     def _tensor(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         if values.dtype != self._dtypes[name]:
@@ -126,6 +147,11 @@ def _end_with_server() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="server-watcher", daemon=True).start()
+
+
+def _one_line(error: Exception) -> str:
+    reason = " ".join(str(error).split())[:500]
+    return f"{type(error).__name__}: {reason}"
 
 
 def _refusal(reason: str, code: int) -> Any:

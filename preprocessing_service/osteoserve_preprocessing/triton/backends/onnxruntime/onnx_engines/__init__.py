@@ -4,11 +4,11 @@ They run inside Triton's Python process, where nothing of ours but this folder i
 engine is opened for exactly what a model's configuration says, or refused.
 """
 
-from .engine import Engine, EngineError, EngineRequest, Tensors
+from .engine import Engine, EngineError, EngineRequest, Parts, Tensors, joined
 from .onnx_runtime import open_cpu, open_cuda
 from .openvino_cpu import OpenVinoEngine
 
-__all__ = ["Engine", "EngineError", "EngineRequest", "Tensors", "open_engine"]
+__all__ = ["Engine", "EngineError", "EngineRequest", "Parts", "Tensors", "joined", "open_engine"]
 
 
 def open_engine(request: EngineRequest) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,27 +14,39 @@ import numpy.typing as npt
 
 Tensors = dict[str, npt.NDArray[Any]]
 
+#: Parts of a batch, under way or done.
+Parts = list[Future[Tensors]]
+
 
 class EngineError(Exception):
     """The engine that the configuration asks for cannot be had on this machine."""
 
 
 class Engine(Protocol):
-    """Something that computes a model's outputs.
+    """Something that computes a model's outputs, a part of a batch at a time.
 
-    ``description`` is for the log; ``parallel`` is how many calls of `run` at a time it gains
-    from.
+    ``description`` is for the log; ``parallel`` is how many parts it computes at a time.
     """
 
     description: str
     precision: str
     parallel: int
 
-    def run(self, inputs: Tensors, *, batched: bool) -> Tensors:
-        """Outputs by name; axis 0 of all tensors is the batch where ``batched``.
+    def begin(self, inputs: Tensors, *, batched: bool) -> Parts:
+        """Have outputs computed, after all that was begun before.
 
-        A slice's result does not depend on which others are computed beside it.
+        Returns at once. A slice's result does not depend on which others are computed beside it.
+
+        Args:
+            inputs: By name.
+            batched: Whether axis 0 of all tensors is the batch; otherwise there is one part.
+
+        Returns:
+            The outputs by name, in parts; those follow each other along axis 0.
         """
+
+    def close(self) -> None:
+        """Finish what was begun, and let go of the threads."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,9 @@ def batch_size(inputs: Tensors) -> int:
     return len(next(iter(inputs.values())))
 
 
-def joined(parts: list[Tensors]) -> Tensors:
-    """Outputs of consecutive parts of a batch, as those of the batch."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def joined(parts: Parts) -> Tensors:
+    """The outputs of a whole batch, once its parts are done; raises what any of them did."""
+    done = [part.result() for part in parts]
+    if len(done) == 1:
+        return done[0]
+    return {name: np.concatenate([part[name] for part in done]) for name in done[0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ import numpy as np
 from .engine import (
     EngineError,
     EngineRequest,
+    Parts,
     Tensors,
     available_cores,
     batch_size,
     check_outputs,
-    joined,
 )
 
 #: Slices that a CUDA run computes together. Always as many, filled up with zeros, since cuDNN
@@ -56,19 +57,27 @@ class OnnxRuntimeEngine:
         self.precision = precision
         self.description = description
         self.parallel = 1
+        self._runs = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime-run")
 
-    def run(self, inputs: Tensors, *, batched: bool) -> Tensors:
-        """See `Engine.run`."""
+    def begin(self, inputs: Tensors, *, batched: bool) -> Parts:
+        """See `Engine.begin`."""
         if not batched:
-            return self._infer(inputs)
-        size = batch_size(inputs)
-        parts = [self._part(inputs, start) for start in range(0, size, self._batch)]
-        outputs = joined([self._infer(part) for part in parts])
+            return [self._runs.submit(self._infer, inputs)]
+        starts = range(0, batch_size(inputs), self._batch)
+        return [self._runs.submit(self._infer_part, inputs, start) for start in starts]
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._runs.shutdown()
+
+    def _infer_part(self, inputs: Tensors, start: int) -> Tensors:
+        part = {name: tensor[start : start + self._batch] for name, tensor in inputs.items()}
+        size = batch_size(part)
+        outputs = self._infer(self._filled_up(part, self._batch - size))
         return {name: tensor[:size] for name, tensor in outputs.items()}
 
-    def _part(self, inputs: Tensors, start: int) -> Tensors:
-        part = {name: tensor[start : start + self._batch] for name, tensor in inputs.items()}
-        missing = self._batch - batch_size(part)
+    @staticmethod
+    def _filled_up(part: Tensors, missing: int) -> Tensors:
         if not missing:
             return part
         return {

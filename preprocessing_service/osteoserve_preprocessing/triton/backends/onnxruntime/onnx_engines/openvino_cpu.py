@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
-from .engine import EngineError, Tensors, available_cores, batch_size, check_outputs, joined
+from .engine import EngineError, Parts, Tensors, available_cores, batch_size, check_outputs
 
 #: By precision: OpenVINO's name for it, and the capability that a CPU must have.
 _PRECISIONS = {"fp32": ("f32", "FP32"), "bf16": ("bf16", "BF16")}
@@ -63,15 +63,19 @@ class OpenVinoEngine:
             f"{streams} streams, {threads} threads"
         )
 
-    def run(self, inputs: Tensors, *, batched: bool) -> Tensors:
-        """See `Engine.run`."""
+    def begin(self, inputs: Tensors, *, batched: bool) -> Parts:
+        """See `Engine.begin`."""
         if not batched:
-            return self._streams.submit(self._infer, inputs).result()
-        parts = [
+            return [self._streams.submit(self._infer, inputs)]
+        slices = (
             {name: tensor[index : index + 1] for name, tensor in inputs.items()}
             for index in range(batch_size(inputs))
-        ]
-        return joined(list(self._streams.map(self._infer, parts)))
+        )
+        return [self._streams.submit(self._infer, slice_) for slice_ in slices]
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._streams.shutdown()
 
     def _infer(self, inputs: Tensors) -> Tensors:
         if not hasattr(self._own, "request"):
