@@ -76,12 +76,12 @@ def ct_volume(volume: Volume, options: PreprocessingOptions) -> None:
     assert np.array_equal(volume.voxels, before), "the caller's voxels are his"
     assert done.slices.dtype == np.uint8
     assert done.slices.shape == done.stretcher_mask.shape == volume.geometry.shape
-    assert done.stretcher_mask.dtype == np.bool_
-    assert options.stretcher is not StretcherMethod.NONE or not done.stretcher_mask.any()
+    removed = done.stretcher_mask.whole()
+    assert options.stretcher is not StretcherMethod.NONE or not removed.any()
     kept = np.zeros(volume.geometry.shape[0], dtype=bool)
     kept[done.clip.start : done.clip.stop] = True
     assert not done.slices[~kept].any()
-    _check_ascending(volume.voxels[kept], done.slices[kept], done.stretcher_mask[kept])
+    _check_ascending(volume.voxels[kept], done.slices[kept], removed[kept])
     sampling = in_plane_sampling(
         done.geometry, nominal_mm=1.0, range_mm=(0.5, 1.5), size_multiple=16
     ).around(done.slices)

@@ -12,6 +12,7 @@ from osteoserve_preprocessing.core.orientation import Orientation, canonical_ori
 from osteoserve_preprocessing.core.pipeline import Preprocessed, preprocess
 from osteoserve_preprocessing.core.sampling import InPlaneSampling, in_plane_sampling
 from osteoserve_preprocessing.core.stretcher import StretcherReport
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 
 __all__ = [
     "InPlaneSampling",
@@ -22,6 +23,7 @@ __all__ = [
     "PreprocessingOptions",
     "StretcherMethod",
     "StretcherReport",
+    "VoxelMask",
     "Window",
     "canonical_orientation",
     "check_hounsfield",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core.options import INT16_MAX, INT16_MIN, Normalisation, Window
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 
 #: Number of grey values less one: the 255 of Milara 2024, equation 1.
 WHITE = 255
@@ -42,21 +43,22 @@ def grey_table(darkest: int, brightest: int) -> npt.NDArray[np.uint8]:
 
 
 def inpatient_limits(
-    voxels: npt.NDArray[np.int16], removed: npt.NDArray[np.bool_], window: Window
+    voxels: npt.NDArray[np.int16], removed: VoxelMask, kept: range, window: Window
 ) -> tuple[int, int]:
     """The volume's own minimum and maximum after stretcher removal and window, in HU.
 
     Args:
         voxels: (Z, Y, X) int16, HU.
-        removed: (Z, Y, X) bool; where true, the voxel counts as background, 0 HU.
+        removed: (Z, Y, X); where set, the voxel counts as background, 0 HU.
+        kept: Indices of the slices that count.
         window: Limits that minimum and maximum cannot leave.
 
     Returns:
         (minimum, maximum), HU; both inside the window, equal for a constant volume.
     """
     lowest, highest = INT16_MAX, INT16_MIN
-    for slice_, gone in zip(voxels, removed, strict=True):
-        shown = np.where(gone, np.int16(0), slice_) if gone.any() else slice_
+    for k in kept:
+        shown = np.where(removed[k], np.int16(0), voxels[k])
         lowest = min(lowest, int(shown.min()))
         highest = max(highest, int(shown.max()))
     return (
@@ -67,7 +69,7 @@ def inpatient_limits(
 
 def normalise(
     voxels: npt.NDArray[np.int16],
-    removed: npt.NDArray[np.bool_],
+    removed: VoxelMask,
     *,
     window: Window,
     normalisation: Normalisation,
@@ -77,7 +79,7 @@ def normalise(
 
     Args:
         voxels: (Z, Y, X) int16, HU.
-        removed: (Z, Y, X) bool; where true, the grey value is 0. That is 0 HU, as in Milara 2024,
+        removed: (Z, Y, X); where set, the grey value is 0. That is 0 HU, as in Milara 2024,
             for the window 0..300 there and every other that does not begin below 0 HU; in one
             that does, 0 HU would look like water.
         window: Range of HU that the network sees.
@@ -87,16 +89,14 @@ def normalise(
     Returns:
         (Z, Y, X) uint8, 0..255, C order; 0 in slices that were clipped away.
     """
-    inside = slice(kept.start, kept.stop)
     limits = (window.lower, window.upper)
     if normalisation is Normalisation.INPATIENT:
-        limits = inpatient_limits(voxels[inside], removed[inside], window)
+        limits = inpatient_limits(voxels, removed, kept, window)
     table = grey_table(*limits)
     grey = np.zeros(voxels.shape, dtype=np.uint8)
     for k in kept:
         bits = np.ascontiguousarray(voxels[k]).view(np.uint16)
         # No index can be out of range; any mode but "raise" saves NumPy a copy.
         np.take(table, bits, out=grey[k], mode="clip")
-        if removed[k].any():
-            grey[k][removed[k]] = 0
+        np.copyto(grey[k], 0, where=removed[k])
     return grey

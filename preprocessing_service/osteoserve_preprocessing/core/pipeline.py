@@ -21,6 +21,7 @@ from osteoserve_preprocessing.core.options import (
 )
 from osteoserve_preprocessing.core.orientation import canonical_orientation
 from osteoserve_preprocessing.core.stretcher import StretcherReport, find_stretcher
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 from osteoserve_preprocessing.errors import GeometryError
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
@@ -35,7 +36,7 @@ class Preprocessed:
 
     Args:
         slices: (Z, Y, X) uint8, grey values 0..255, canonical; 0 in slices outside ``clip``.
-        stretcher_mask: (Z, Y, X) bool, canonical; true where a voxel was set to 0 HU.
+        stretcher_mask: (Z, Y, X), canonical; set where a voxel was set to 0 HU.
         geometry: The canonical grid.
         clip: Indices of the slices that were kept, counted from the feet.
         stretcher: What was removed as stretcher.
@@ -45,7 +46,7 @@ class Preprocessed:
     """
 
     slices: npt.NDArray[np.uint8]
-    stretcher_mask: npt.NDArray[np.bool_]
+    stretcher_mask: VoxelMask
     geometry: Geometry
     clip: range
     stretcher: StretcherReport

@@ -64,14 +64,14 @@ class Labelling:
     async def run(
         self,
         slices: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.uint8],
         tell: Tell,
     ) -> None:
-        """Label slices; those without a voxel above the window's floor hold nothing.
+        """Put labels in the place of grey values, so that memory holds no second such array.
+
+        Slices without a voxel above the window's floor hold nothing, and stay 0.
 
         Args:
-            slices: (N, Y, X) uint8, 0..255, canonical.
-            labels: (N, Y, X) uint8, 0; filled in.
+            slices: (N, Y, X) uint8, 0..255, canonical; labels afterwards.
             tell: Told how many slices are labelled, slab by slab.
 
         Raises:
@@ -86,7 +86,7 @@ class Labelling:
         try:
             while True:
                 for slab in islice(slabs, SLABS_IN_FLIGHT - len(under_way)):
-                    work = self._label(slices, labels, slab)
+                    work = self._label(slices, slab)
                     under_way.append((slab, asyncio.create_task(work)))
                 if not under_way:
                     return
@@ -98,9 +98,7 @@ class Labelling:
         finally:
             await end(*(task for _, task in under_way))
 
-    async def _label(
-        self, slices: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], slab: Slab
-    ) -> None:
+    async def _label(self, slices: npt.NDArray[np.uint8], slab: Slab) -> None:
         seen = await in_thread(self._executor, lambda: self._sampling.forward(slices[slab]))
         answered = await self._session.segment(
             self._contract,
@@ -111,6 +109,6 @@ class Labelling:
         highest = self._contract.label_values[-1]
 
         def back() -> None:
-            labels[slab] = self._sampling.backward(answered, highest)
+            slices[slab] = self._sampling.backward(answered, highest)
 
         await in_thread(self._executor, back)

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from osteoserve_preprocessing.core import (
     InPlaneSampling,
@@ -34,7 +33,6 @@ from osteoserve_preprocessing.server.exchange import (
     PreprocessedAnswer,
     PreprocessingSummary,
     Progress,
-    Received,
     SegmentedAnswer,
     Stage,
     Tell,
@@ -68,18 +66,14 @@ class VolumePipeline:
         contract = await self._contract(request) if request.model else None
         orientation = self._accept(request, contract)
         async with self._resources.place(request, tell):
-            watch.begin("receive")
-            received = await upload.receive(request.shape, np.int16, tell)
-            watch.begin("orient")
-            await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
-            volume = Volume(received.voxels, request.geometry)
-            canonical = await self._resources.compute(partial(orientation.volume, volume))
+            canonical, _ = await self._canonical(request, upload, orientation, tell, watch)
             watch.begin("preprocess")
             result = await self._preprocessed(canonical, request, contract)
+            del canonical
             yield PreprocessedAnswer(
                 geometry=request.geometry,
                 slices=orientation.restore(result.slices),
-                stretcher_mask=orientation.restore(result.stretcher_mask),
+                stretcher_mask=orientation.restore(result.stretcher_mask.whole()),
                 summary=PreprocessingSummary.of(result, cautions(request, contract)),
             )
 
@@ -95,37 +89,30 @@ class VolumePipeline:
         contract = await self._contract(request)
         orientation = self._accept(request, contract)
         async with self._resources.place(request, tell):
-            watch.begin("receive")
-            received = await upload.receive(request.shape, np.int16, tell)
-            watch.begin("orient")
-            yield await self._segmented(request, received, contract, orientation, tell, watch)
+            yield await self._segmented(request, upload, contract, orientation, tell, watch)
 
     async def _segmented(
         self,
         request: VolumeRequest,
-        received: Received[np.int16],
+        upload: Upload,
         contract: SegmentationContract,
         orientation: Orientation,
         tell: Tell,
         watch: Stopwatch,
     ) -> SegmentedAnswer:
-        await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
-        volume = Volume(received.voxels, request.geometry)
-        canonical = await self._resources.compute(partial(orientation.volume, volume))
+        canonical, sha256 = await self._canonical(request, upload, orientation, tell, watch)
         watch.begin("preprocess")
         result = await self._preprocessed(canonical, request, contract)
-        del canonical  # a second copy where the axes were not canonical
         watch.begin("inference")
         sampling = sampling_for(result.geometry, contract)
-        labels = await self._labelled(result, contract, sampling, tell)
+        await self._label(result, contract, sampling, tell)
         watch.begin("assemble")
-        labels = await self._resources.compute(
-            lambda: np.ascontiguousarray(orientation.restore(labels))
-        )
+        labels = orientation.restore(result.slices)
         watch.begin("measure")
+        voxels = orientation.restore(canonical.voxels)
         names = {label.value: label.name for label in contract.labels}
         measures = await self._resources.compute(
-            partial(measure_labels, labels, volume.voxels, volume.geometry, names)
+            partial(measure_labels, labels, voxels, request.geometry, names)
         )
         return SegmentedAnswer(
             geometry=request.geometry,
@@ -134,9 +121,29 @@ class VolumePipeline:
             summary=PreprocessingSummary.of(result, cautions(request, contract, sampling)),
             measures=measures,
             stages=watch.times(),
-            input_sha256=received.sha256,
+            input_sha256=sha256,
             service_version=self._resources.version,
         )
+
+    async def _canonical(
+        self,
+        request: VolumeRequest,
+        upload: Upload,
+        orientation: Orientation,
+        tell: Tell,
+        watch: Stopwatch,
+    ) -> tuple[Volume, bytes]:
+        """The volume on the canonical grid, and the digest of what was received.
+
+        Where the axes have to be turned it is a copy, and what was received is forgotten.
+        """
+        watch.begin("receive")
+        received = await upload.receive(request.shape, np.int16, tell)
+        watch.begin("orient")
+        await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
+        volume = Volume(received.voxels, request.geometry)
+        canonical = await self._resources.compute(partial(orientation.volume, volume))
+        return canonical, received.sha256
 
     async def _contract(self, request: VolumeRequest) -> SegmentationContract:
         return segmenting(request, await self._resources.models.contract(request.model))
@@ -154,17 +161,16 @@ class VolumePipeline:
             partial(preprocess, canonical, options_for(request, contract))
         )
 
-    async def _labelled(
+    async def _label(
         self,
         result: Preprocessed,
         contract: SegmentationContract,
         sampling: InPlaneSampling,
         tell: Tell,
-    ) -> npt.NDArray[np.uint8]:
-        """(Z, Y, X) uint8 labels, canonical; background in the slices that were left out."""
-        labels = np.zeros(result.geometry.shape, dtype=np.uint8)
-        kept = slice(result.clip.start, result.clip.stop)
-        around = await self._resources.compute(partial(sampling.around, result.slices[kept]))
+    ) -> None:
+        """Put labels in the place of the grey values; slices that were left out are 0 already."""
+        slices = result.slices[result.clip.start : result.clip.stop]
+        around = await self._resources.compute(partial(sampling.around, slices))
         labelling = Labelling(
             self._resources.session,
             contract,
@@ -173,5 +179,4 @@ class VolumePipeline:
             timeout_s=self._resources.limits.inference_s,
             note_success=partial(self._resources.note_success, contract.name),
         )
-        await labelling.run(result.slices[kept], labels[kept], tell)
-        return labels
+        await labelling.run(slices, tell)

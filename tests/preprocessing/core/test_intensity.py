@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from osteoserve_preprocessing.core import Normalisation, Window
+from osteoserve_preprocessing.core import Normalisation, VoxelMask, Window
 from osteoserve_preprocessing.core.intensity import grey_table, normalise
 
 HOUNSFIELD = arrays.arrays(np.int16, (4, 3, 5), elements=st.integers(-32768, 32767))
@@ -18,7 +18,7 @@ def grey_of(voxels: np.ndarray, **changed: object) -> np.ndarray:
         "window": Window(),
         "normalisation": Normalisation.INTERPATIENT,
         "kept": range(len(voxels)),
-        "removed": np.zeros(voxels.shape, dtype=np.bool_),
+        "removed": VoxelMask(voxels.shape),
     }
     return normalise(voxels, **{**options, **changed})
 
@@ -91,7 +91,12 @@ def test_inpatient_looks_at_kept_slices_and_past_the_stretcher() -> None:
     voxels[1] = [[200, 280]]
     removed = np.zeros(voxels.shape, dtype=np.bool_)
     removed[1, 0, 1] = True
-    grey = grey_of(voxels, normalisation=Normalisation.INPATIENT, kept=range(1, 3), removed=removed)
+    grey = grey_of(
+        voxels,
+        normalisation=Normalisation.INPATIENT,
+        kept=range(1, 3),
+        removed=VoxelMask.of(removed),
+    )
     assert grey.tolist() == [[[0, 0]], [[255, 0]], [[0, 0]]]
 
 
@@ -101,7 +106,7 @@ def test_removed_voxels_are_background(normalisation: Normalisation) -> None:
     voxels[0] = 0
     removed = NOTHING.copy()
     removed[2, 1] = True
-    grey = grey_of(voxels, removed=removed, normalisation=normalisation)
+    grey = grey_of(voxels, removed=VoxelMask.of(removed), normalisation=normalisation)
     assert not grey[removed].any()
     assert (grey[1:][~removed[1:]] == 255).all()
 

@@ -9,6 +9,7 @@ from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.contact import find_buried_shell
 from osteoserve_preprocessing.core.stretcher.morphology import dilate
 from osteoserve_preprocessing.core.stretcher.table import Table
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 from osteoserve_preprocessing.geometry import Volume
 
 #: What to do with the voxels of a cell.
@@ -39,22 +40,24 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
     near = _along(dilate(coarse, patient, NEAR_MM), round(NEAR_MM / coarse.spacing[0]))
     far = dilate(coarse, table.cells, SHELL_MM)
     far |= table.beyond
-    far &= ~near
+    np.greater(far, near, out=far)  # and not near, without a further array
     clear = dilate(coarse, table.bright, SHELL_MM)
     clear &= near
     clear &= table.persistent
     clear |= far
-    clear &= ~_guarded(coarse, patient)
+    del near, far
+    np.greater(clear, _guarded(coarse, patient), out=clear)
     skin = dilate(coarse, patient, SKIN_MM)
     skin &= clear
     skin |= find_buried_shell(coarse, patient, table, bright_hu)
-    codes = np.full(patient.shape, KEEP, dtype=np.uint8)
-    np.copyto(codes, CLEAR, where=clear)
+    codes = clear.view(np.uint8)  # KEEP and CLEAR
     np.copyto(codes, CLEAR_BRIGHT, where=skin)
     return codes
 
 
-def voxels_of(coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, bright_hu: int) -> Mask:
+def voxels_of(
+    coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, bright_hu: int
+) -> VoxelMask:
     """Carry the decision out voxel by voxel.
 
     Args:
@@ -64,12 +67,12 @@ def voxels_of(coarse: Coarse, codes: npt.NDArray[np.uint8], volume: Volume, brig
         bright_hu: HU above which table and bone look alike.
 
     Returns:
-        (Z, Y, X) bool, true where a voxel is to be set to 0 HU.
+        (Z, Y, X), set where a voxel is to be set to 0 HU.
     """
-    mask = np.zeros(volume.geometry.shape, dtype=np.bool_)
+    mask = VoxelMask(volume.geometry.shape)
     for k, rows, fine in coarse.expand(codes):
         bright = (fine == CLEAR_BRIGHT) & (volume.voxels[k, rows] > bright_hu)
-        np.logical_or(fine == CLEAR, bright, out=mask[k, rows])
+        mask.set(k, rows, (fine == CLEAR) | bright)
     return mask
 
 

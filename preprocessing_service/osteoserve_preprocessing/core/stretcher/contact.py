@@ -28,15 +28,22 @@ def find_buried_shell(coarse: Coarse, patient: Mask, table: Table, bright_hu: in
         taken for bone even where it is not.
     """
     bright = coarse.highest > bright_hu
-    surface = patient & dilate(coarse, table.beyond, DEPTH_MM)
-    nothing = np.zeros_like(patient)
-    if not (surface & bright & dilate(coarse, table.bright, DEPTH_MM)).any():
-        return nothing
-    shells = cc3d.connected_components(bright & (surface | ~patient), connectivity=26)
-    touching = np.zeros(int(shells.max()) + 1, dtype=np.bool_)
-    touching[shells[table.bright]] = True
-    bones = cc3d.connected_components(bright & patient, connectivity=26)
-    deep = np.zeros(int(bones.max()) + 1, dtype=np.bool_)
-    deep[bones[bright & patient & ~surface]] = True
-    buried: Mask = surface & bright & touching[shells] & ~deep[bones]
+    surface = dilate(coarse, table.beyond, DEPTH_MM)
+    surface &= patient
+    buried = surface & bright
+    if not (buried & dilate(coarse, table.bright, DEPTH_MM)).any():
+        return np.zeros_like(patient)
+    buried &= _connected(bright & (surface | ~patient), table.bright)
+    bone = bright & patient
+    np.greater(buried, _connected(bone, bone & ~surface), out=buried)
     return buried
+
+
+def _connected(mask: Mask, seeds: Mask) -> Mask:
+    """The parts of a mask that hold a seed."""
+    parts = cc3d.connected_components(mask, connectivity=26)
+    seeded = np.zeros(int(parts.max()) + 1, dtype=np.bool_)
+    seeded[parts[seeds]] = True
+    seeded[0] = False
+    connected: Mask = seeded[parts]
+    return connected

@@ -14,6 +14,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 from osteoserve_preprocessing.geometry import Volume
 
 Mask = npt.NDArray[np.bool_]
@@ -107,7 +108,7 @@ def polyline(margins: Margins, columns: int) -> npt.NDArray[np.float64]:
     return line
 
 
-def milara_mask(volume: Volume, bright_hu: int) -> tuple[Mask, str]:
+def milara_mask(volume: Volume, bright_hu: int) -> tuple[VoxelMask, str]:
     """The stretcher mask of a volume.
 
     Args:
@@ -115,12 +116,12 @@ def milara_mask(volume: Volume, bright_hu: int) -> tuple[Mask, str]:
         bright_hu: Threshold of binarisation; 98 HU in the paper.
 
     Returns:
-        (Z, Y, X) bool, and why nothing, or less, is in it (empty where it is sure).
+        (Z, Y, X), and why nothing, or less, is in it (empty where it is sure).
     """
     share = sum((slice_ > bright_hu).astype(np.int32) for slice_ in volume.voxels)
     persistent = np.asarray(share) >= PERSISTENCE * len(volume.voxels)
     row_mm = volume.geometry.spacing[1]
-    mask = np.zeros(volume.geometry.shape, dtype=np.bool_)
+    mask = VoxelMask(volume.geometry.shape)
     for turned in (
         slice(None),
         slice(None, None, -1),
@@ -131,19 +132,21 @@ def milara_mask(volume: Volume, bright_hu: int) -> tuple[Mask, str]:
     return mask, "no table was found in the central bands, so nothing was removed as stretcher"
 
 
-def _fill(volume: Volume, mask: Mask, turned: slice, margins: Margins, bright_hu: int) -> str:
+def _fill(volume: Volume, mask: VoxelMask, turned: slice, margins: Margins, bright_hu: int) -> str:
     rows, columns = volume.geometry.shape[1:]
     base = np.arange(rows)[:, None] >= polyline(margins, columns)[None, :]
     crossed = 0
-    for slice_, out in zip(volume.voxels[:, turned], mask[:, turned], strict=True):
-        crossed += _adapt(base, slice_ > bright_hu, out)
+    for k, slice_ in enumerate(volume.voxels[:, turned]):
+        adapted, left = _adapt(base, slice_ > bright_hu)
+        mask.set(k, slice(None), adapted[turned])
+        crossed += left
     if crossed == 0:
         return ""
     return f"the margin crosses bright matter in {crossed} slices, which was left there"
 
 
-def _adapt(base: Mask, bright: Mask, out: Mask) -> bool:
-    """Fit the mask to one slice; true where something bright that crosses the margin was left.
+def _adapt(base: Mask, bright: Mask) -> tuple[Mask, bool]:
+    """The mask of one slice, and whether something bright that crosses the margin was left.
 
     Bright components that lie mostly in the mask are the table's or its accessories', and are
     taken whole. Ours: those that lie mostly outside are the patient's, and are left whole.
@@ -156,9 +159,8 @@ def _adapt(base: Mask, bright: Mask, out: Mask) -> bool:
     taken[0] = False
     left = (inside > 0) & ~taken
     left[0] = False
-    np.logical_and(base, ~left[parts], out=out)
-    out |= taken[parts]
-    return bool(left.any())
+    adapted: Mask = base & ~left[parts] | taken[parts]
+    return adapted, bool(left.any())
 
 
 def _band_edges(columns: int) -> list[int]:

@@ -14,6 +14,7 @@ from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, vox
 from osteoserve_preprocessing.core.stretcher.milara import milara_mask
 from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, LEFT, RIGHT, Past, beside
 from osteoserve_preprocessing.core.stretcher.table import find_loose, find_table
+from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 from osteoserve_preprocessing.geometry import Volume
 
 Mask = npt.NDArray[np.bool_]
@@ -49,11 +50,11 @@ class Stretcher:
     """The stretcher of one volume.
 
     Args:
-        mask: (Z, Y, X) bool, true where a voxel is to be set to 0 HU.
+        mask: (Z, Y, X), set where a voxel is to be set to 0 HU.
         report: What that removes.
     """
 
-    mask: Mask
+    mask: VoxelMask
     report: StretcherReport
 
 
@@ -72,7 +73,7 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
     elif method is StretcherMethod.MILARA:
         mask, caution = _by_milara(volume)
     else:
-        mask, caution = np.zeros(volume.geometry.shape, dtype=np.bool_), ""
+        mask, caution = VoxelMask(volume.geometry.shape), ""
     removed = sum(
         int(np.count_nonzero(slice_[gone] > TABLE_HU))
         for slice_, gone in zip(volume.voxels, mask, strict=True)
@@ -81,8 +82,8 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
     return Stretcher(mask, StretcherReport(method, removed, millilitres, caution))
 
 
-def _by_body(volume: Volume) -> tuple[Mask, str]:
-    nothing = np.zeros(volume.geometry.shape, dtype=np.bool_)
+def _by_body(volume: Volume) -> tuple[VoxelMask, str]:
+    nothing = VoxelMask(volume.geometry.shape)
     coarse = coarsen(volume)
     patient = find_patient(coarse, TABLE_HU)
     largest = float(np.count_nonzero(patient, axis=(1, 2)).max()) * coarse.cell_cm2
@@ -92,22 +93,24 @@ def _by_body(volume: Volume) -> tuple[Mask, str]:
     loose = find_loose(coarse, patient, TABLE_HU)
     sides = tuple(Past.of(patient, side) for side in (BACK, FRONT, LEFT, RIGHT))
     table = find_table(coarse, sides, loose)
+    bright = loose.bright
     if table is None:
-        return nothing, _what_was_left(coarse, loose.bright, sides)
+        return nothing, _what_was_left(coarse, bright, sides)
+    del loose  # half of what all of this takes
     codes = codes_of(coarse, patient, table, TABLE_HU)
-    left = loose.bright & (codes == KEEP)
+    left = bright & (codes == KEEP)
     return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left, sides)
 
 
-def _by_milara(volume: Volume) -> tuple[Mask, str]:
+def _by_milara(volume: Volume) -> tuple[VoxelMask, str]:
     mask, caution = milara_mask(volume, TABLE_HU)
     coarse = coarsen(volume)
     patient = find_patient(coarse, TABLE_HU).view(np.uint8)
     for k, rows, inside in coarse.expand(patient):
         bright = inside.view(np.bool_) & (volume.voxels[k, rows] > TABLE_HU)
-        if (mask[k, rows] & bright).any():
+        if (mask[k][rows] & bright).any():
             caution = f"the margin cuts into the body in slice {k}, so nothing was removed"
-            return np.zeros_like(mask), caution
+            return VoxelMask(volume.geometry.shape), caution
     return mask, caution
 
 

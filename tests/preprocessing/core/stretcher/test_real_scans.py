@@ -15,7 +15,12 @@ import numpy.typing as npt
 import pytest
 import SimpleITK as sitk  # noqa: N813, as its own documentation imports it
 
-from osteoserve_preprocessing.core import StretcherMethod, canonical_orientation, check_hounsfield
+from osteoserve_preprocessing.core import (
+    StretcherMethod,
+    VoxelMask,
+    canonical_orientation,
+    check_hounsfield,
+)
 from osteoserve_preprocessing.core.stretcher import TABLE_HU, Stretcher, find_stretcher
 from osteoserve_preprocessing.geometry import Geometry, Volume
 
@@ -87,8 +92,8 @@ def _assert_law(study: str, volume: Volume, found: Stretcher) -> None:
     bright, table = volume.voxels > TABLE_HU, _table(study, volume)
     total = np.count_nonzero(bright & table)
     assert total > 10_000
-    assert np.count_nonzero(found.mask & bright & table) >= 0.99 * total
-    assert not (found.mask & bright & ~table).any()
+    assert np.count_nonzero(found.mask.whole() & bright & table) >= 0.99 * total
+    assert not (found.mask.whole() & bright & ~table).any()
     assert found.report.caution == ""
 
 
@@ -108,7 +113,7 @@ def test_the_papers_method_does_it_on_whole_slices(shared_data: Path, study: str
 @pytest.mark.parametrize("study", ["knee", "hip", "thigh"])
 def test_the_papers_method_leaves_crops_alone_and_says_so(shared_data: Path, study: str) -> None:
     found = find_stretcher(_series(shared_data / FOLDERS[study]), StretcherMethod.MILARA)
-    assert not found.mask.any()
+    assert not found.mask.whole().any()
     assert "nothing was removed" in found.report.caution
 
 
@@ -121,7 +126,7 @@ def test_no_labelled_voxel_of_the_abdomen_is_lost(
     bones = np.isin(labels, BONES)
     assert np.count_nonzero(bones) > 70_000
     assert volume.voxels[bones].mean() > 300  # the two files do lie on each other
-    mask = find_stretcher(volume, method).mask
+    mask = find_stretcher(volume, method).mask.whole()
     assert not mask[bones].any()
     assert not mask[labels > 0].any()
 
@@ -134,7 +139,7 @@ def test_no_bone_voxel_of_the_pelvis_is_lost(shared_data: Path, method: Stretche
     bones = _labels(path, volume) > 0
     assert np.count_nonzero(bones) > 50_000
     assert volume.voxels[bones].mean() > 200
-    assert not find_stretcher(volume, method).mask[bones].any()
+    assert not find_stretcher(volume, method).mask.whole()[bones].any()
 
 
 def test_a_thigh_on_a_dim_table_keeps_every_voxel(shared_data: Path) -> None:
@@ -151,8 +156,8 @@ def test_how_the_patient_lies_does_not_matter(
     volume = _series(shared_data / FOLDERS[study])
     turned = Volume(np.ascontiguousarray(volume.voxels[::z, ::y, ::x]), volume.geometry)
     found = find_stretcher(turned, StretcherMethod.BODY)
-    upright = found.mask[::z, ::y, ::x]
-    _assert_law(study, volume, Stretcher(upright, found.report))
+    upright = found.mask.whole()[::z, ::y, ::x]
+    _assert_law(study, volume, Stretcher(VoxelMask.of(upright), found.report))
 
 
 #: Single slices: voxels above 98 HU that go at least, and a box (rows, columns) that holds the
@@ -178,4 +183,4 @@ def test_single_slices_lose_table_and_no_bone(shared_data: Path, name: str) -> N
     assert found.report.removed_voxels >= least
     bright = volume.voxels > TABLE_HU
     assert bright[:, rows, columns].any()
-    assert not (found.mask & bright)[:, rows, columns].any()
+    assert not (found.mask.whole() & bright)[:, rows, columns].any()
