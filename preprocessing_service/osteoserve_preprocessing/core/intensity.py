@@ -93,7 +93,8 @@ def normalise(
     if normalisation is Normalisation.INPATIENT:
         limits = inpatient_limits(voxels, removed, kept, window)
     table = grey_table(*limits)
-    grey = np.zeros(voxels.shape, dtype=np.uint8)
+    grey = np.empty(voxels.shape, dtype=np.uint8)
+    grey[: kept.start] = grey[kept.stop :] = 0
     for k in kept:
         bits = np.ascontiguousarray(voxels[k]).view(np.uint16)
         # No index can be out of range; any mode but "raise" saves NumPy a copy.

@@ -48,19 +48,23 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
         (z, y, x) bool. Every thick part of trunk and limbs, with the cavities that they enclose;
         skin folds thinner than 8 mm are left out. Empty where there is no thick part.
     """
+    return close_cavities(coarse, _thick_parts(coarse, bright_hu), DENSE_HU)
+
+
+def _thick_parts(coarse: Coarse, bright_hu: int) -> Mask:
     core = erode(coarse, _dense(coarse), HALF_THICKNESS_MM)
     thick = dilate(coarse, core, HALF_THICKNESS_MM) & (coarse.highest > DENSE_HU)
     parts = cc3d.connected_components(thick, connectivity=26)
     large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
     large[0] = False
     boxes = cc3d.statistics(parts)["bounding_boxes"]
-    patient = np.zeros(parts.shape, dtype=np.bool_)
+    patient = np.full(parts.shape, False)
     for number in np.flatnonzero(large):
         box = boxes[number]
         part = parts[box] == number
         if not _is_shells(coarse, part, coarse.lowest[box] <= bright_hu):
             patient[box] |= part
-    return close_cavities(coarse, patient, DENSE_HU)
+    return patient
 
 
 def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:

@@ -40,7 +40,7 @@ def close_cavities(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
     dense = coarse.highest > dense_hu
     # Cells at the outline hold skin, and would close off every cavity without the patient.
     outline = touch(patient)
-    cavities = np.zeros_like(patient)
+    cavities = np.full_like(patient, False)
     for k in np.flatnonzero(patient.any(axis=(1, 2))):
         cavities[k] = _candidates(outline[k], dense[k])
     loose = dense & ~outline

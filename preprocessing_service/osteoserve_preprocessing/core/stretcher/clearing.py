@@ -39,7 +39,7 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
     """
     near = _along(dilate(coarse, patient, NEAR_MM), round(NEAR_MM / coarse.spacing[0]))
     far = dilate(coarse, table.cells, SHELL_MM)
-    far |= table.beyond
+    far |= table.past.mask()
     np.greater(far, near, out=far)  # and not near, without a further array
     clear = dilate(coarse, table.bright, SHELL_MM)
     clear &= near
@@ -47,9 +47,10 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
     clear |= far
     del near, far
     np.greater(clear, _guarded(coarse, patient), out=clear)
+    buried = find_buried_shell(coarse, patient, table, bright_hu)
     skin = dilate(coarse, patient, SKIN_MM)
     skin &= clear
-    skin |= find_buried_shell(coarse, patient, table, bright_hu)
+    skin |= buried
     codes = clear.view(np.uint8)  # KEEP and CLEAR
     np.copyto(codes, CLEAR_BRIGHT, where=skin)
     return codes

@@ -28,7 +28,7 @@ def find_buried_shell(coarse: Coarse, patient: Mask, table: Table, bright_hu: in
         taken for bone even where it is not.
     """
     bright = coarse.highest > bright_hu
-    surface = dilate(coarse, table.beyond, DEPTH_MM)
+    surface = dilate(coarse, table.past.mask(), DEPTH_MM)
     surface &= patient
     buried = surface & bright
     if not (buried & dilate(coarse, table.bright, DEPTH_MM)).any():

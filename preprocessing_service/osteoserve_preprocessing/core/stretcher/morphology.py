@@ -27,7 +27,8 @@ def dilate(coarse: Coarse, mask: Mask, millimetres: float) -> Mask:
 
 def erode(coarse: Coarse, mask: Mask, millimetres: float) -> Mask:
     """Shrink a mask likewise; beyond the image's border it is taken to go on."""
-    return ~_spread(~mask, _half_widths(coarse, millimetres))
+    around = _spread(~mask, _half_widths(coarse, millimetres))
+    return np.logical_not(around, out=around)
 
 
 def touch(mask: Mask) -> Mask:
@@ -48,8 +49,10 @@ def _spread(mask: Mask, half_widths: list[int]) -> Mask:
     up, side = len(half_widths) // 2, max(half_widths)
     rows, columns = mask.shape[1:]
     padded = np.zeros((rows + 2 * up, columns + 2 * side), dtype=np.bool_)
-    spread = np.zeros(mask.shape, dtype=np.bool_)
+    # Not zeros: each of their pages faults twice when it is first read, then written.
+    spread = np.empty(mask.shape, dtype=np.bool_)
     for cells, grown in zip(mask, spread, strict=True):
+        grown.fill(False)
         if not cells.any():
             continue
         padded[up : up + rows, side : side + columns] = cells

@@ -93,12 +93,11 @@ def _by_body(volume: Volume) -> tuple[VoxelMask, str]:
     loose = find_loose(coarse, patient, TABLE_HU)
     sides = tuple(Past.of(patient, side) for side in (BACK, FRONT, LEFT, RIGHT))
     table = find_table(coarse, sides, loose)
-    bright = loose.bright
     if table is None:
-        return nothing, _what_was_left(coarse, bright, sides)
+        return nothing, _what_was_left(coarse, loose.bright, sides)
     del loose  # half of what all of this takes
     codes = codes_of(coarse, patient, table, TABLE_HU)
-    left = bright & (codes == KEEP)
+    left = table.shining & (codes == KEEP)
     return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left, sides)
 
 

@@ -43,15 +43,20 @@ class Table:
 
     Args:
         cells: (z, y, x) bool, what was recognised as table.
-        bright: (z, y, x) bool, those of its cells that could be taken for bone.
-        beyond: (z, y, x) bool, the cells past the patient on the table's side.
+        shining: (z, y, x) bool, what could be taken for bone, of all that is loose.
+        past: The cells past the patient on the table's side.
         persistent: (z, y, x) bool, where something like it stays along the slices.
     """
 
     cells: Mask
-    bright: Mask
-    beyond: Mask
+    shining: Mask
+    past: Past
     persistent: Mask
+
+    @property
+    def bright(self) -> Mask:
+        """(z, y, x) bool, those of its cells that could be taken for bone; made anew."""
+        return self.cells & self.shining
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +136,7 @@ def find_table(coarse: Coarse, sides: Iterable[Past], loose: Loose) -> Table | N
     tables, past = found
     cells = np.zeros_like(loose.bright)
     cells[loose.cells] = tables[loose.numbers]
-    return Table(cells, cells & loose.bright, past.mask(), loose.persistent)
+    return Table(cells, loose.bright, past, loose.persistent)
 
 
 def _lasting(loose: Loose) -> Mask:
