@@ -8,7 +8,7 @@ voxel by voxel through ``Coarse.expand``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -21,6 +21,9 @@ Mask = npt.NDArray[np.bool_]
 #: Largest size of a cell in mm, within and between slices; a finger bone is 8 mm wide.
 IN_PLANE_MM, BETWEEN_MM = 2.0, 4.0
 
+#: Slices of cells that are looked at together where slices do not see each other: what is made of
+#: them on the way stays in the processor's cache, and never is a whole array of it.
+BLOCK = 8
 #: Soft tissue lies between plus and minus this; so many slices tell a scan's noise.
 SOFT_HU, NOISE_SLICES = 150, 16
 
@@ -56,6 +59,12 @@ class Coarse:
     def cell_cm2(self) -> float:
         """Axial area of one cell in cm2."""
         return self.spacing[1] * self.spacing[2] / 100.0
+
+    def blocks(self) -> Iterator[tuple[slice, Coarse]]:
+        """Its slices of cells in order, `BLOCK` at a time: which, and what is in them."""
+        for first in range(0, len(self.lowest), BLOCK):
+            block = slice(first, min(first + BLOCK, len(self.lowest)))
+            yield block, replace(self, lowest=self.lowest[block], highest=self.highest[block])
 
     def expand(
         self, codes: npt.NDArray[np.uint8]

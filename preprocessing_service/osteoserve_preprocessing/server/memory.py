@@ -6,6 +6,7 @@ import ctypes
 
 #: glibc's parameter number for the size from which a block is a mapping of its own (malloc.h).
 _M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD = -1
 
 #: Above the chunks of a stream, which come and go by the hundred; below any array of a volume.
 _THRESHOLD_BYTES = 4 << 20
@@ -22,3 +23,4 @@ def give_back_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _THRESHOLD_BYTES)

@@ -52,8 +52,11 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
 
 
 def _thick_parts(coarse: Coarse, bright_hu: int) -> Mask:
-    core = erode(coarse, _dense(coarse), HALF_THICKNESS_MM)
-    thick = dilate(coarse, core, HALF_THICKNESS_MM) & (coarse.highest > DENSE_HU)
+    thick = np.empty(coarse.lowest.shape, dtype=np.bool_)
+    for block, cells in coarse.blocks():
+        core = erode(cells, _dense(cells), HALF_THICKNESS_MM)
+        grown = dilate(cells, core, HALF_THICKNESS_MM)
+        np.logical_and(grown, cells.highest > DENSE_HU, out=thick[block])
     parts = cc3d.connected_components(thick, connectivity=26)
     large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
     large[0] = False

@@ -37,6 +37,13 @@ def close_cavities(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
     Returns:
         (z, y, x) bool, with lung, gas and sinuses filled in, slice by slice.
     """
+    closed = np.empty(patient.shape, dtype=np.bool_)
+    for block, cells in coarse.blocks():
+        closed[block] = _closed(cells, patient[block], dense_hu)
+    return closed
+
+
+def _closed(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
     dense = coarse.highest > dense_hu
     # Cells at the outline hold skin, and would close off every cavity without the patient.
     outline = touch(patient)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,22 +39,22 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
         bright as bone; skin is not). In the patient always ``KEEP``, but for a shell that it
         lies on.
     """
-    near = _along(dilate(coarse, patient, NEAR_MM), round(NEAR_MM / coarse.spacing[0]))
-    far = dilate(coarse, table.cells, SHELL_MM)
-    far |= table.past.mask()
-    np.greater(far, near, out=far)  # and not near, without a further array
-    clear = dilate(coarse, table.bright, SHELL_MM)
-    clear &= near
-    clear &= table.persistent
-    clear |= far
-    del near, far
-    np.greater(clear, _guarded(coarse, patient), out=clear)
-    buried = find_buried_shell(coarse, patient, table, bright_hu)
-    skin = dilate(coarse, patient, SKIN_MM)
-    skin &= clear
-    skin |= buried
-    codes = clear.view(np.uint8)  # KEEP and CLEAR
-    np.copyto(codes, CLEAR_BRIGHT, where=skin)
+    codes = np.empty(patient.shape, dtype=np.uint8)
+    for block, cells in coarse.blocks():
+        near = _dilated_along(cells, patient, block, NEAR_MM)
+        far = dilate(cells, table.cells[block], SHELL_MM)
+        far |= table.past.mask(block)
+        far &= ~near
+        clear = dilate(cells, table.bright(block), SHELL_MM)
+        clear &= near
+        clear &= table.persistent[block]
+        clear |= far
+        clear &= ~_guarded(cells, patient, block)
+        skin = dilate(cells, patient[block], SKIN_MM)
+        skin &= clear
+        codes[block] = clear  # KEEP and CLEAR
+        np.copyto(codes[block], CLEAR_BRIGHT, where=skin)
+    np.copyto(codes, CLEAR_BRIGHT, where=find_buried_shell(coarse, patient, table, bright_hu))
     return codes
 
 
@@ -77,15 +79,25 @@ def voxels_of(
     return mask
 
 
-def _guarded(coarse: Coarse, patient: Mask) -> Mask:
+def _dilated_along(coarse: Coarse, patient: Mask, block: slice, millimetres: float) -> Mask:
+    """Some slices of the patient, grown in the slice and along."""
+    reach = round(millimetres / coarse.spacing[0])
+    return _along(patient, block, reach, lambda slices: dilate(coarse, slices, millimetres))
+
+
+def _guarded(coarse: Coarse, patient: Mask, block: slice) -> Mask:
     """The patient; with the patient of both neighbours where a cell shows one slice of several."""
-    return _along(patient, 1) if coarse.step[0] > 1 else patient
+    return _along(patient, block, 1 if coarse.step[0] > 1 else 0, lambda slices: slices)
 
 
-def _along(mask: Mask, slices: int) -> Mask:
-    """Grow a mask along the patient, by so many slices either way."""
-    grown = mask.copy()
-    for step in range(1, min(slices, len(mask) - 1) + 1):
-        grown[step:] |= mask[:-step]
-        grown[:-step] |= mask[step:]
-    return grown
+def _along(mask: Mask, block: slice, reach: int, grow: Callable[[Mask], Mask]) -> Mask:
+    """Some slices of a mask, each grown, with those of so many others either way."""
+    first = max(0, block.start - reach)
+    grown = grow(mask[first : block.stop + reach])
+    along: Mask = grown[block.start - first : block.stop - first].copy()
+    for step in range(1, reach + 1):
+        below = grown[max(0, block.start - step) - first : max(0, block.stop - step) - first]
+        along[len(along) - len(below) :] |= below
+        above = grown[block.start + step - first : block.stop + step - first]
+        along[: len(above)] |= above
+    return along

@@ -54,11 +54,11 @@ class Past:
         past: npt.NDArray[np.bool_] = deep > self.last[cells[0], cells[3 - axis]]
         return past
 
-    def mask(self) -> Mask:
-        """All of them, (z, y, x) bool."""
+    def mask(self, block: slice) -> Mask:
+        """All of them in some slices, (z, y, x) bool."""
         if _axis(self.side) == 1:
-            return self._depths()[None, :, None] > self.last[:, None, :]
-        return self._depths()[None, None, :] > self.last[:, :, None]
+            return self._depths()[None, :, None] > self.last[block, None, :]
+        return self._depths()[None, None, :] > self.last[block, :, None]
 
     def _depths(self) -> npt.NDArray[np.int16]:
         depths = np.arange(self.shape[_axis(self.side)], dtype=np.int16)

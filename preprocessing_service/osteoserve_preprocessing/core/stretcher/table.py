@@ -53,10 +53,10 @@ class Table:
     past: Past
     persistent: Mask
 
-    @property
-    def bright(self) -> Mask:
-        """(z, y, x) bool, those of its cells that could be taken for bone; made anew."""
-        return self.cells & self.shining
+    def bright(self, block: slice) -> Mask:
+        """Those of its cells in some slices that could be taken for bone, (z, y, x) bool."""
+        bright: Mask = self.cells[block] & self.shining[block]
+        return bright
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +96,15 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
         patient: (z, y, x) bool.
         bright_hu: HU above which table and bone look alike.
     """
-    # The cells at the patient's own outline hold skin, and would join table and blanket.
-    dense = (coarse.highest > DENSE_HU) & ~touch(patient)
+    dense, bright = (np.empty(patient.shape, dtype=np.bool_) for _ in range(2))
+    for block, cells in coarse.blocks():
+        # The cells at the patient's own outline hold skin, and would join table and blanket.
+        np.greater(cells.highest > DENSE_HU, touch(patient[block]), out=dense[block])
+        np.logical_and(dense[block], cells.highest > bright_hu, out=bright[block])
     parts = cc3d.connected_components(dense, connectivity=26)
     return Loose(
         parts=parts,
-        bright=dense & (coarse.highest > bright_hu),
+        bright=bright,
         persistent=_persistent(coarse, dense),
         cells=np.nonzero(parts),
         boxes=cc3d.statistics(parts)["bounding_boxes"],

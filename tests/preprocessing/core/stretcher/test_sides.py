@@ -35,7 +35,7 @@ def past(patient: np.ndarray, side: int) -> np.ndarray:
 def test_past_the_last_cell_in_line_or_in_the_slice_or_of_all(
     side: int, patient: np.ndarray
 ) -> None:
-    np.testing.assert_array_equal(Past.of(patient, side).mask(), past(patient, side))
+    np.testing.assert_array_equal(Past.of(patient, side).mask(slice(None)), past(patient, side))
 
 
 @given(patient=patients, side=st.sampled_from(SIDES), data=st.data())
@@ -44,7 +44,7 @@ def test_single_cells_are_told_as_the_mask_tells_them(
 ) -> None:
     cells = np.nonzero(data.draw(arrays(np.bool_, patient.shape)))
     there = Past.of(patient, side)
-    np.testing.assert_array_equal(there.holds(cells), there.mask()[cells])
+    np.testing.assert_array_equal(there.holds(cells), there.mask(slice(None))[cells])
 
 
 def test_what_the_patient_encloses_is_beside_it_on_no_side() -> None:
