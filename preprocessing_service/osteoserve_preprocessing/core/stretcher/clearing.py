@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -41,7 +39,7 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
     """
     codes = np.empty(patient.shape, dtype=np.uint8)
     for block, cells in coarse.blocks():
-        near = _dilated_along(cells, patient, block, NEAR_MM)
+        near = dilate(cells, _along(patient, block, round(NEAR_MM / coarse.spacing[0])), NEAR_MM)
         far = dilate(cells, table.cells[block], SHELL_MM)
         far |= table.past.mask(block)
         far &= ~near
@@ -79,25 +77,17 @@ def voxels_of(
     return mask
 
 
-def _dilated_along(coarse: Coarse, patient: Mask, block: slice, millimetres: float) -> Mask:
-    """Some slices of the patient, grown in the slice and along."""
-    reach = round(millimetres / coarse.spacing[0])
-    return _along(patient, block, reach, lambda slices: dilate(coarse, slices, millimetres))
-
-
 def _guarded(coarse: Coarse, patient: Mask, block: slice) -> Mask:
     """The patient; with the patient of both neighbours where a cell shows one slice of several."""
-    return _along(patient, block, 1 if coarse.step[0] > 1 else 0, lambda slices: slices)
+    return _along(patient, block, 1 if coarse.step[0] > 1 else 0)
 
 
-def _along(mask: Mask, block: slice, reach: int, grow: Callable[[Mask], Mask]) -> Mask:
-    """Some slices of a mask, each grown, with those of so many others either way."""
-    first = max(0, block.start - reach)
-    grown = grow(mask[first : block.stop + reach])
-    along: Mask = grown[block.start - first : block.stop - first].copy()
+def _along(mask: Mask, block: slice, reach: int) -> Mask:
+    """Some slices of a mask, each with what so many others before and behind it have."""
+    along = mask[block].copy()
     for step in range(1, reach + 1):
-        below = grown[max(0, block.start - step) - first : max(0, block.stop - step) - first]
-        along[len(along) - len(below) :] |= below
-        above = grown[block.start + step - first : block.stop + step - first]
-        along[: len(above)] |= above
+        before = mask[max(0, block.start - step) : max(0, block.stop - step)]
+        along[len(along) - len(before) :] |= before
+        behind = mask[block.start + step : block.stop + step]
+        along[: len(behind)] |= behind
     return along
