@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from osteoserve_preprocessing.core import (
     InPlaneSampling,
@@ -103,11 +104,14 @@ class VolumePipeline:
         canonical, sha256 = await self._canonical(request, upload, orientation, tell, watch)
         watch.begin("preprocess")
         result = await self._preprocessed(canonical, request, contract)
-        watch.begin("inference")
         sampling = sampling_for(result.geometry, contract)
-        await self._label(result, contract, sampling, tell)
+        summary = PreprocessingSummary.of(result, cautions(request, contract, sampling))
+        slices, kept = result.slices, slice(result.clip.start, result.clip.stop)
+        del result  # and the stretcher's mask with it
+        watch.begin("inference")
+        await self._label(slices[kept], contract, sampling, tell)
         watch.begin("assemble")
-        labels = orientation.restore(result.slices)
+        labels = orientation.restore(slices)
         watch.begin("measure")
         voxels = orientation.restore(canonical.voxels)
         names = {label.value: label.name for label in contract.labels}
@@ -118,7 +122,7 @@ class VolumePipeline:
             geometry=request.geometry,
             labels=labels,
             contract=contract,
-            summary=PreprocessingSummary.of(result, cautions(request, contract, sampling)),
+            summary=summary,
             measures=measures,
             stages=watch.times(),
             input_sha256=sha256,
@@ -163,13 +167,12 @@ class VolumePipeline:
 
     async def _label(
         self,
-        result: Preprocessed,
+        slices: npt.NDArray[np.uint8],
         contract: SegmentationContract,
         sampling: InPlaneSampling,
         tell: Tell,
     ) -> None:
-        """Put labels in the place of the grey values; slices that were left out are 0 already."""
-        slices = result.slices[result.clip.start : result.clip.stop]
+        """Put labels in the place of the grey values of the kept slices; the others are 0."""
         around = await self._resources.compute(partial(sampling.around, slices))
         labelling = Labelling(
             self._resources.session,
