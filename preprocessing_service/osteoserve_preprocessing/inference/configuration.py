@@ -30,6 +30,11 @@ CPU_PRECISIONS: Final = ("fp32", "bf16")
 #: and Triton's own onnxruntime backend has no documented way to tell it.
 GPU_PRECISION: Final = "tf32"
 
+#: Parameter of Triton's own onnxruntime backend, and its HEURISTIC: cuDNN picks an algorithm for
+#: each shape without trying them all. Slices come in many shapes, and what is fastest in a trial
+#: need not be the same twice, nor what it rounds to.
+CUDNN_SEARCH: Final = ("cudnn_conv_algo_search", "1")
+
 #: Longest wait in Triton's queue unless a request states its own; then it is rejected, since by
 #: default Triton still executes what nobody waits for any longer.
 QUEUE_TIMEOUT_US: Final = 300_000_000
@@ -110,6 +115,8 @@ def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
 def _gpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
     config.instance_group.add(kind=_GPU, count=1)
     config.parameters["osteoserve.precision"].string_value = GPU_PRECISION
+    search, heuristic = CUDNN_SEARCH
+    config.parameters[search].string_value = heuristic
     return config
 
 
@@ -145,6 +152,7 @@ def serve_plan(
     if config.optimization.HasField("execution_accelerators"):
         config.optimization.ClearField("execution_accelerators")
     config.backend, config.default_model_filename = "tensorrt", PLAN_FILE
+    config.parameters.pop(CUDNN_SEARCH[0], None)
     config.parameters["osteoserve.model_sha256"].string_value = plan.digest
     config.parameters["osteoserve.precision"].string_value = plan.precision
     return config

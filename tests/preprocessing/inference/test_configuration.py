@@ -42,11 +42,20 @@ def test_the_gpu_runs_cuda_and_no_accelerator(configurations: Configurations) ->
     ]
 
 
+def test_cudnn_picks_by_shape_and_not_by_trial(configurations: Configurations) -> None:
+    """A trial for each of many shapes takes long, and need not end alike twice."""
+    for path in ("configs/gpu.pbtxt", "configs/tensorrt.pbtxt"):
+        search = configurations[path].parameters["cudnn_conv_algo_search"]
+        assert search.string_value == "1", "HEURISTIC in Triton's onnxruntime backend"
+    assert "cudnn_conv_algo_search" not in configurations["config.pbtxt"].parameters
+
+
 def test_profiles_differ_in_engine_and_precision_alone(configurations: Configurations) -> None:
     for config in configurations.values():
         config.ClearField("optimization")
         config.ClearField("instance_group")
         del config.parameters["osteoserve.precision"]
+        config.parameters.pop("cudnn_conv_algo_search", None)
     first, *others = configurations.values()
     assert all(other == first for other in others)
 

@@ -118,7 +118,13 @@ def open_cuda(request: EngineRequest) -> OnnxRuntimeEngine:
         raise EngineError(f"CUDA computes in one of {sorted(_CUDA_PRECISIONS)}, not {precision!r}")
     if _CUDA not in onnxruntime.get_available_providers():
         raise EngineError("this ONNX Runtime has no CUDA; install onnxruntime-gpu in its place")
-    settings = {"device_id": request.device, "use_tf32": _CUDA_PRECISIONS[precision]}
+    settings = {
+        "device_id": request.device,
+        "use_tf32": _CUDA_PRECISIONS[precision],
+        # Slices come in many shapes. To try all algorithms for each takes long, and the fastest in
+        # a trial need not be the same twice, nor what it rounds to.
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
     session = onnxruntime.InferenceSession(str(request.model), providers=[(_CUDA, settings)])
     # It lists providers that it then does not use: only the session's own list is true.
     if session.get_providers()[:1] != [_CUDA]:
