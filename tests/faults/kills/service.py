@@ -56,13 +56,24 @@ class RunningService(LocalService):
 
     def pid_of(self, program: str) -> int:
         """Id of its tritonserver, of the stub, or of the guardian."""
+        (found,) = self.pids_of(program)
+        return found
+
+    def pids_of(self, program: str) -> set[int]:
+        """The same, where it may be away, or just be replaced."""
         word, other = PROGRAMS[program]
-        (found,) = (
+        return {
             process.pid
             for process in tree_below(self.process)
             if word in process.command and other not in process.command
-        )
-        return found
+        }
+
+    def tells(self, program: str, killed: int) -> bool:
+        """Whether health says that something is wrong, or what was killed is replaced already.
+
+        A Triton of one small model is back after a second, and health asks it once a second.
+        """
+        return not self.serving() or bool(self.pids_of(program) - {killed})
 
     def serving(self) -> bool:
         """Whether its health says so."""
