@@ -6,7 +6,7 @@ service and Triton takes longer than this is what serving costs.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from osteoserve_benchmarks.way import Stages
 from osteoserve_client.cli.segment.stages import Times
 from osteoserve_client.reading import read_study
 from osteoserve_preprocessing.core import (
+    Indices,
     InPlaneSampling,
     Preprocessed,
     PreprocessingOptions,
@@ -26,6 +27,7 @@ from osteoserve_preprocessing.core import (
     in_plane_sampling,
     measure_labels,
     preprocess,
+    sections,
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference import SegmentationContract, contract_from_config
@@ -37,9 +39,7 @@ from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
     open_engine,
 )
 
-#: Slices that are brought to the network's matrix together; as many as in a slab of the service.
-BATCH: Final = 16
-#: Of those, how many the engine has at a time, so that it never waits.
+#: Sections that the engine has at a time, so that it never waits.
 UNDER_WAY: Final = 2
 
 
@@ -84,12 +84,16 @@ class InProcess:
         )
         return times
 
-    def asked(self, study: Path) -> tuple[int, tuple[int, int]]:
-        """How many slices of a study the network is asked, and their (H, W)."""
+    def asked(self, study: Path) -> dict[tuple[int, int], int]:
+        """How many slices of a study the network is asked, by their (H, W)."""
         volume = self._volume(study)
         canonical = canonical_orientation(volume.geometry).volume(volume)
         prepared = preprocess(canonical, self._options())
-        return len(_filled(prepared)), self._sampling(prepared).matrix
+        sampling = self._sampling(prepared)
+        asked: Counter[tuple[int, int]] = Counter()
+        for section in sections(prepared.slices):
+            asked[sampling.around(prepared.slices[section]).matrix] += len(section)
+        return dict(asked)
 
     def served(self) -> tuple[str, str, str]:
         """Version, precision and digest of the model."""
@@ -106,22 +110,22 @@ class InProcess:
             nominal_mm=self._contract.pixel_spacing_mm,
             range_mm=self._contract.pixel_spacing_range_mm,
             size_multiple=self._contract.size_multiple,
-        ).around(prepared.slices)
+        )
 
     def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
-        sampling, filled = self._sampling(prepared), _filled(prepared)
-        labels = np.zeros(prepared.slices.shape, np.uint8)
-        under_way: deque[tuple[npt.NDArray[np.intp], Parts]] = deque()
+        sampling, slices = self._sampling(prepared), prepared.slices
+        labels = np.zeros(slices.shape, np.uint8)
+        under_way: deque[tuple[Indices, InPlaneSampling, Parts]] = deque()
 
         def take() -> None:
-            part, begun = under_way.popleft()
+            section, around, begun = under_way.popleft()
             answer = joined(begun)[self._contract.output_name]
-            labels[part] = sampling.backward(answer, self._contract.label_values[-1])
+            labels[section] = around.backward(answer, self._contract.label_values[-1])
 
-        for first in range(0, len(filled), BATCH):
-            part = filled[first : first + BATCH]
-            seen = {self._contract.input_name: sampling.forward(prepared.slices[part])}
-            under_way.append((part, self._engine.begin(seen, batched=True)))
+        for section in sections(slices):
+            around = sampling.around(slices[section])
+            seen = {self._contract.input_name: around.forward(slices[section])}
+            under_way.append((section, around, self._engine.begin(seen, batched=True)))
             if len(under_way) == UNDER_WAY:
                 take()
         while under_way:
@@ -132,11 +136,6 @@ class InProcess:
         if self._read is None or self._read[0] != study:
             self._read = study, read_study(study).volume
         return self._read[1]
-
-
-def _filled(prepared: Preprocessed) -> npt.NDArray[np.intp]:
-    """Indices of the slices that hold anything above the window's floor."""
-    return np.flatnonzero(prepared.slices.any(axis=(1, 2)))
 
 
 def _engine(

@@ -98,8 +98,8 @@ def measure_volume(
         runs = _in_turn(workers, study, folder, rounds, say)
         peaks = {way: worker.peak_rss_mb() for way, worker in workers.items()}
         say("the machine's floor")
-        asked, matrix = workers[IN_PROCESS].ask("asked", study)
-        flops = asked * workers[PLAIN].ask("flops", matrix)
+        asked = workers[IN_PROCESS].ask("asked", study)
+        flops = sum(count * workers[PLAIN].ask("flops", matrix) for matrix, count in asked.items())
         floor = workers[PLAIN].compute(measure_floor, _arithmetic(here[1]))
         copied = slices * 512 * 512 * VOXEL_BYTES
         return VolumeBenchmark(

@@ -16,6 +16,7 @@ from osteoserve_preprocessing.core import (
     Window,
     in_plane_sampling,
     preprocess,
+    sections,
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.metrics import Confusion
@@ -77,7 +78,11 @@ def segment(
         nominal_mm=PIXEL_SPACING_MM,
         range_mm=PIXEL_SPACING_RANGE_MM,
         size_multiple=size_multiple,
-    ).around(prepared.slices)
-    slices = sampling.forward(prepared.slices)
-    parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
-    return sampling.backward(np.concatenate(parts), classes)
+    )
+    labels = np.zeros_like(prepared.slices)
+    for section in sections(prepared.slices):
+        around = sampling.around(prepared.slices[section])
+        slices = around.forward(prepared.slices[section])
+        parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
+        labels[section] = around.backward(np.concatenate(parts), classes)
+    return labels

@@ -11,11 +11,13 @@ from osteoserve_preprocessing.core.options import (
 from osteoserve_preprocessing.core.orientation import Orientation, canonical_orientation
 from osteoserve_preprocessing.core.pipeline import Preprocessed, preprocess
 from osteoserve_preprocessing.core.sampling import InPlaneSampling, in_plane_sampling
+from osteoserve_preprocessing.core.sections import Indices, sections
 from osteoserve_preprocessing.core.stretcher import StretcherReport
 from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 
 __all__ = [
     "InPlaneSampling",
+    "Indices",
     "LabelMeasure",
     "Normalisation",
     "Orientation",
@@ -30,4 +32,5 @@ __all__ = [
     "in_plane_sampling",
     "measure_labels",
     "preprocess",
+    "sections",
 ]

@@ -7,7 +7,7 @@ others are resampled, and their labels come back by majority over the area of ea
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -97,11 +97,10 @@ class InPlaneSampling:
         """The same sampling of no more than what lies around the body.
 
         Air is 0, as is what a network pads its images with, so cutting it away changes next to
-        nothing; `MARGIN` says how much. One part holds for all slices of a volume: what a slice is
-        cut to must not depend on which slices share a request with it.
+        nothing; `MARGIN` says how much.
 
         Args:
-            slices: (N, Y, X) uint8, all of the volume.
+            slices: (N, Y, X) uint8, those that are to be cut alike: a section of a volume.
         """
         highest = slices.max(axis=0, initial=0)
         if not highest.any():
@@ -134,7 +133,8 @@ class InPlaneSampling:
         if not self.resamples:
             inside[:] = slices[:, rows, columns]
             return out
-        down, across = self._to_network[0][rows], self._to_network[1][columns]
+        down, across = self._to_network
+        down, across = down[rows], across[columns]
         for n, slice_ in enumerate(slices):
             inside[n] = np.floor(_separable(down, across, slice_.astype(np.float64)) + 0.5 + TIE)
         return out
@@ -183,7 +183,7 @@ class InPlaneSampling:
         best[largest < background - TIE] = 0
         return best
 
-    @cached_property
+    @property
     def _to_network(self) -> tuple[sparse.csr_array, sparse.csr_array]:
         down, across = (
             _weights(self.covered[a], self.network_mm[a], self.shape[a], self.spacing_mm[a])
@@ -191,7 +191,7 @@ class InPlaneSampling:
         )
         return down, across
 
-    @cached_property
+    @property
     def _to_study(self) -> tuple[sparse.csr_array, sparse.csr_array]:
         down, across = (
             _weights(self.shape[a], self.spacing_mm[a], self.covered[a], self.network_mm[a])
@@ -253,6 +253,7 @@ def _separable(
     return resampled
 
 
+@lru_cache(maxsize=8)
 def _weights(new: int, new_mm: float, old: int, old_mm: float) -> sparse.csr_array:
     """(new, old) float64 weights of one axis; each row sums to 1."""
     weights = (

@@ -1,6 +1,6 @@
-"""From normalised slices to label slices: sampled slab by slab, with several slabs under way.
+"""From normalised slices to label slices: section by section, with several under way.
 
-While Triton works on one slab, the next is brought to the network's matrix and the one before
+While Triton works on one section, the next is brought to the network's matrix and the one before
 comes back to the study's pixels; never is the whole volume held at the network's size.
 """
 
@@ -10,26 +10,21 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from itertools import islice
 from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core import InPlaneSampling
+from osteoserve_preprocessing.core import Indices, InPlaneSampling, sections
 from osteoserve_preprocessing.inference import SegmentationContract, TritonSession
 from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell
 from osteoserve_preprocessing.server.threads import in_thread
 
-#: Slices of a slab: two of the session's requests, so that progress is told often.
-SLAB = 16
-
-#: Indices of slices.
-Slab = npt.NDArray[np.intp]
-
-#: Slabs under way at once: one on its way there, two in Triton, one on its way back.
-SLABS_IN_FLIGHT = 4
+#: Sections under way at once: one on its way there, two in Triton, one on its way back.
+IN_FLIGHT = 4
 
 
 class Labelling:
@@ -38,7 +33,7 @@ class Labelling:
     Args:
         session: Asks Triton.
         contract: The model.
-        sampling: Between the study's pixels and the network's matrix.
+        sampling: Between the study's pixels and the network's matrix, the whole of it.
         executor: Where arrays are computed.
         timeout_s: Longest that Triton may take for all slices together.
         note_success: Called whenever Triton answered.
@@ -72,34 +67,34 @@ class Labelling:
 
         Args:
             slices: (N, Y, X) uint8, 0..255, canonical; labels afterwards.
-            tell: Told how many slices are labelled, slab by slab.
+            tell: Told how many slices are labelled, section by section.
 
         Raises:
             TritonUnavailableError: Triton does not answer.
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """
-        filled = await in_thread(self._executor, lambda: np.flatnonzero(slices.any(axis=(1, 2))))
-        total, done = len(filled), 0
-        slabs = iter([filled[first : first + SLAB] for first in range(0, total, SLAB)])
-        under_way: deque[tuple[Slab, asyncio.Task[None]]] = deque()
+        dealt = await in_thread(self._executor, partial(sections, slices))
+        total, done = sum(map(len, dealt)), 0
+        waiting = iter(dealt)
+        under_way: deque[tuple[Indices, asyncio.Task[None]]] = deque()
         try:
             while True:
-                for slab in islice(slabs, SLABS_IN_FLIGHT - len(under_way)):
-                    work = self._label(slices, slab)
-                    under_way.append((slab, asyncio.create_task(work)))
+                for section in islice(waiting, IN_FLIGHT - len(under_way)):
+                    work = self._label(slices, section)
+                    under_way.append((section, asyncio.create_task(work)))
                 if not under_way:
                     return
-                slab, task = under_way[0]
+                section, task = under_way[0]
                 await task
                 under_way.popleft()
-                done += len(slab)
+                done += len(section)
                 await tell(Progress(Stage.INFERENCE, done, total))
         finally:
             await end(*(task for _, task in under_way))
 
-    async def _label(self, slices: npt.NDArray[np.uint8], slab: Slab) -> None:
-        seen = await in_thread(self._executor, lambda: self._sampling.forward(slices[slab]))
+    async def _label(self, slices: npt.NDArray[np.uint8], section: Indices) -> None:
+        around, seen = await in_thread(self._executor, partial(self._cut, slices, section))
         answered = await self._session.segment(
             self._contract,
             seen,
@@ -109,6 +104,13 @@ class Labelling:
         highest = self._contract.label_values[-1]
 
         def back() -> None:
-            slices[slab] = self._sampling.backward(answered, highest)
+            slices[section] = around.backward(answered, highest)
 
         await in_thread(self._executor, back)
+
+    def _cut(
+        self, slices: npt.NDArray[np.uint8], section: Indices
+    ) -> tuple[InPlaneSampling, npt.NDArray[np.uint8]]:
+        cut = slices[section]
+        around = self._sampling.around(cut)
+        return around, around.forward(cut)

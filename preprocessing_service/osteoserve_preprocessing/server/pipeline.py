@@ -1,7 +1,7 @@
 """What happens to a volume, from its first byte to the answer; knows no transport.
 
-Upload, check, canonical orientation, preprocessing, inference slab by slab, back to the grid of
-the request, measures. The answer is on exactly that grid: same shape, same order of voxels.
+Upload, check, canonical orientation, preprocessing, inference section by section, back to the grid
+of the request, measures. The answer is on exactly that grid: same shape, same order of voxels.
 """
 
 from __future__ import annotations
@@ -173,11 +173,10 @@ class VolumePipeline:
         tell: Tell,
     ) -> None:
         """Put labels in the place of the grey values of the kept slices; the others are 0."""
-        around = await self._resources.compute(partial(sampling.around, slices))
         labelling = Labelling(
             self._resources.session,
             contract,
-            around,
+            sampling,
             self._resources.executor,
             timeout_s=self._resources.limits.inference_s,
             note_success=partial(self._resources.note_success, contract.name),

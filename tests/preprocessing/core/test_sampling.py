@@ -193,7 +193,7 @@ def test_no_body_has_no_part() -> None:
     assert whole.around(np.zeros((3, 64, 64), np.uint8)) is whole
 
 
-def test_the_part_is_that_of_all_slices_together() -> None:
+def test_the_part_is_that_of_all_given_slices_together() -> None:
     whole = sampling(200, 300, 1.0, 1.0)
     slices = np.zeros((2, 200, 300), np.uint8)
     slices[0, 100:110, 60:70] = 9

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from osteoserve_client.service import ServiceClient, preprocessing_options
+from osteoserve_preprocessing.core.sections import SECTION
 from osteoserve_preprocessing.geometry import Geometry, Volume
 from osteoserve_preprocessing.inference import SegmentationContract
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
@@ -125,13 +126,32 @@ def test_progress_goes_forward_to_the_last_slice(client: ServiceClient, volume: 
 def test_what_the_model_sees_is_what_preprocess_answers(
     client: ServiceClient, volume: Volume
 ) -> None:
-    """The labels follow from the preprocessed slices by the model's own rule."""
+    check_labels(client, volume)
+
+
+def test_parts_of_the_body_in_other_places_and_sizes_are_each_labelled_in_theirs(
+    client: ServiceClient,
+) -> None:
+    """Each section is cut to a rectangle of its own, and comes back to where it was."""
+    voxels = np.full((3 * SECTION + 5, 130, 260), -1000, np.int16)
+    random = np.random.default_rng(7)
+    for first, top, left, size in ((0, 0, 0, 20), (20, 100, 200, 30), (40, 10, 150, 110)):
+        body = voxels[first : first + 13, top : top + size, left : left + size]
+        body[:] = 40 + 200 * random.integers(0, 2, body.shape)
+    labels = check_labels(client, Volume(voxels, Geometry(voxels.shape, (2.0, 1.0, 1.0))))
+    assert all(labels[first].any() for first in (0, 20, 40))
+    assert not labels[[15, 35]].any()
+
+
+def check_labels(client: ServiceClient, volume: Volume) -> np.ndarray:
+    """They follow from the preprocessed slices by the model's own rule."""
     seen = client.preprocess(volume, model=MODEL).slices.astype(float)
     labels, _ = client.segment(volume, model=MODEL)
     right, below = np.zeros_like(seen), np.zeros_like(seen)
     right[:, :, :-1], below[:, :-1] = seen[:, :, 1:], seen[:, 1:]
     bright, edge = seen > 100, seen - 0.75 * right - 0.25 * below > 30
     assert np.array_equal(labels, bright.astype(np.uint8) + (bright & edge))
+    return labels
 
 
 def test_slices_of_another_pixel_spacing_come_back_on_their_own_grid(
