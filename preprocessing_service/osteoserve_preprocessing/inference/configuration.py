@@ -77,9 +77,9 @@ def model_configurations(
 
     ``config.pbtxt`` and ``configs/cpu.pbtxt`` run it on the CPU with OpenVINO in the contract's
     precision, ``configs/gpu.pbtxt`` on an NVIDIA GPU with CUDA, ``configs/tensorrt.pbtxt`` there
-    with the plan, or without one with ONNX Runtime's TensorRT accelerator. Only engine, file and
-    stated precision differ. The first three load in the embedded Triton and in NVIDIA's container,
-    the last in the container.
+    with the plan, or without one with ONNX Runtime's TensorRT accelerator. Only engine, file,
+    stated precision, and what joins requests for a GPU differ. The first three load in the embedded
+    Triton and in NVIDIA's container, the last in the container.
 
     Args:
         contract: What the files shall state; its precision is that of the CPU.
@@ -105,6 +105,8 @@ def model_configurations(
 
 
 def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
+    # No dynamic batching: a CPU computes image by image, and Triton's batcher, when a request comes
+    # while its instance is about to ask for one, looks at its queue half a second later.
     config.instance_group.add(kind=_CPU, count=1)
     accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
     precision = config.parameters["osteoserve.precision"].string_value
@@ -114,6 +116,7 @@ def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
 
 def _gpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
     config.instance_group.add(kind=_GPU, count=1)
+    _batch(config.dynamic_batching)
     config.parameters["osteoserve.precision"].string_value = GPU_PRECISION
     search, heuristic = CUDNN_SEARCH
     config.parameters[search].string_value = heuristic
@@ -172,7 +175,6 @@ def _shared(contract: ModelContract, probabilities: int) -> model_config_pb2.Mod
     config.version_policy.specific.versions.append(int(contract.version))
     for key, value in contract_parameters(contract).items():
         config.parameters[key].string_value = value
-    _batch(config.dynamic_batching)
     return config
 
 

@@ -50,9 +50,12 @@ def test_cudnn_picks_by_shape_and_not_by_trial(configurations: Configurations) -
     assert "cudnn_conv_algo_search" not in configurations["config.pbtxt"].parameters
 
 
-def test_profiles_differ_in_engine_and_precision_alone(configurations: Configurations) -> None:
+def test_profiles_differ_in_engine_precision_and_batching_alone(
+    configurations: Configurations,
+) -> None:
     for config in configurations.values():
         config.ClearField("optimization")
+        config.ClearField("dynamic_batching")
         config.ClearField("instance_group")
         del config.parameters["osteoserve.precision"]
         config.parameters.pop("cudnn_conv_algo_search", None)
@@ -75,9 +78,9 @@ def test_one_slice_is_computed_before_a_model_is_ready(configurations: Configura
         assert all(side % 16 == 0 and side >= 256 for side in tensor.dims)
 
 
-def test_what_waits_too_long_is_rejected(configurations: Configurations) -> None:
-    for config in configurations.values():
-        policy = config.dynamic_batching.default_queue_policy
+def test_what_waits_too_long_for_a_gpu_is_rejected(configurations: Configurations) -> None:
+    for path in ("configs/gpu.pbtxt", "configs/tensorrt.pbtxt"):
+        policy = configurations[path].dynamic_batching.default_queue_policy
         assert policy.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
         assert policy.default_timeout_microseconds > 0
         assert policy.allow_timeout_override
@@ -85,8 +88,9 @@ def test_what_waits_too_long_is_rejected(configurations: Configurations) -> None
 
 
 def test_no_batch_waits_for_a_larger_one(configurations: Configurations) -> None:
-    for config in configurations.values():
-        assert config.HasField("dynamic_batching")
+    for path, config in configurations.items():
+        joins = path in ("configs/gpu.pbtxt", "configs/tensorrt.pbtxt")
+        assert config.HasField("dynamic_batching") == joins, "a CPU gains nothing by it"
         assert not config.dynamic_batching.preferred_batch_size
         assert config.max_batch_size == 16
 
