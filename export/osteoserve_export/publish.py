@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from osteoserve_export.conversion.model_files import ModelFiles
-from osteoserve_export.errors import PublishError
+from osteoserve_export.errors import ParityError, PublishError
 from osteoserve_export.model_folder import new_model_folder
 from osteoserve_export.report import ExportReport, as_json, as_page, record
 from osteoserve_export.report.agreement import facts
@@ -73,7 +73,7 @@ def export_model(run: ExportRun, *, say: Say) -> ExportReport:
             say(f"wrote {files.onnx.stat().st_size / 1e6:.1f} MB of ONNX; proving that it agrees")
             _configure(task, asked, model, files)
             proof = task.compare(files, repository)
-        proof.check()
+        _check(task, proof)
         report = ExportReport(
             weights=record(run.weights, run.weights.parent),
             parameters=sum(parameter.numel() for parameter in task.network.parameters()),
@@ -112,11 +112,18 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
         # By itself, so that no other model of the repository has to start.
         shutil.copytree(model, Path(scratch) / asked.name)
         proof = task.compare(ModelFiles(served, None, None), Path(scratch))
-    proof.check()
+    _check(task, proof)
     say(f"{len(proof.rows)} comparisons agree")
     for fact in facts(proof):
         say(fact)
     return proof
+
+
+def _check(task: Task, proof: Proof) -> None:
+    try:
+        proof.check()
+    except ParityError as error:
+        raise ParityError(f"{error}{task.rounding()}") from error
 
 
 def _configure(task: Task, asked: ExportSpecification, model: Path, files: ModelFiles) -> None:

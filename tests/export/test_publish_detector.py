@@ -157,6 +157,7 @@ def test_the_proof_can_be_recomputed_and_another_checkpoint_has_none(
     done = run("parity", repository / "found", "--weights", tmp_path / "other.safetensors", *study)
     assert done.exit_code == 3
     assert "detections match" in done.output
+    assert "rounding" not in done.output, "these weights are others, not undecided ones"
     assert contents(repository) == before
 
 
@@ -215,6 +216,24 @@ def test_a_label_that_is_never_found_is_named(given: Path, tmp_path: Path) -> No
     done = run(*words(given, tmp_path / "r"), "--weights", weights)
     assert done.exit_code == 3, done.output
     assert "the network finds no chest in the trial images" in done.output
+
+
+@pytest.mark.slow
+def test_a_network_whose_answers_hang_on_rounding_is_refused_with_that_reason(
+    given: Path, tmp_path: Path
+) -> None:
+    """All scores are nearly equal, so the last digit decides which boxes stay."""
+    weights = tmp_path / "undecided.safetensors"
+    state = {
+        name: value.clone() for name, value in load_file(given / "detector.safetensors").items()
+    }
+    state["roi_heads.box_predictor.cls_score.weight"] *= 1e-7
+    state["roi_heads.box_predictor.cls_score.bias"] *= 0.0
+    save_file(state, weights)
+    done = run(*words(given, tmp_path / "r"), "--weights", weights)
+    assert done.exit_code == 3, done.output
+    assert "the answers hang on rounding: PyTorch in float64" in done.output
+    assert not (tmp_path / "r" / "found").exists()
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ class Found:
 
 
 class DetectionReference:
-    """A Mask R-CNN in PyTorch, in float32.
+    """A Mask R-CNN in PyTorch, in the precision of its weights.
 
     Args:
         network: In evaluation mode, as loaded.
@@ -42,6 +42,7 @@ class DetectionReference:
     def __init__(self, network: MaskRCNN) -> None:
         self._network = network
         self._channels = len(network.transform.image_mean)
+        self._dtype = next(network.parameters()).dtype
 
     @torch.no_grad()
     def find(self, image: npt.NDArray[np.uint8]) -> Found:
@@ -58,12 +59,16 @@ class DetectionReference:
         grey = np.broadcast_to(image / 255.0, (self._channels, *image.shape)).astype(np.float32)
         hook = self._network.roi_heads.register_forward_hook(keep)
         try:
-            (answer,) = self._network([torch.from_numpy(grey)])
+            (answer,) = self._network([torch.from_numpy(grey).to(self._dtype)])
         finally:
             hook.remove()
         return Found(_detections(answer, small[0]), answer["masks"][:, 0].numpy() > 0.5)
 
+    def find_all(self, images: npt.NDArray[np.uint8], _batch: int) -> tuple[Detections, ...]:
+        """What `find` detects in each of (N, H, W) images, whatever the batch."""
+        return tuple(self.find(image).detections for image in images)
+
 
 def _detections(answer: Mapping[str, Tensor], masks: Tensor) -> Detections:
-    boxes, labels, scores = (answer[name].numpy() for name in ("boxes", "labels", "scores"))
-    return Detections(boxes, labels, scores, masks.numpy())
+    boxes, scores = (answer[name].float().numpy() for name in ("boxes", "scores"))
+    return Detections(boxes, answer["labels"].numpy(), scores, masks.float().numpy())

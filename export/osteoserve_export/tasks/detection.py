@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -10,9 +11,13 @@ from torchvision.models.detection import MaskRCNN
 
 from osteoserve_export.checkpoints import load_network
 from osteoserve_export.conversion.model_files import ModelFiles, write_detector_files
-from osteoserve_export.errors import ArchitectureError
+from osteoserve_export.errors import ArchitectureError, ParityError
 from osteoserve_export.graphs.detection import DetectionGraph
-from osteoserve_export.parity.detection_comparison import ExpectedDetections, expected_detections
+from osteoserve_export.parity.detection_comparison import (
+    ExpectedDetections,
+    compare_detections,
+    expected_detections,
+)
 from osteoserve_export.parity.detection_proof import DetectionProof
 from osteoserve_export.parity.detection_reference import DetectionReference
 from osteoserve_export.parity.everywhere import compare_detector_everywhere
@@ -83,6 +88,22 @@ class DetectionTask:
     def compare(self, files: ModelFiles, repository: Path) -> DetectionProof:
         """See `Task.compare`."""
         return compare_detector_everywhere(files, repository, self._expected, self._asked)
+
+    def rounding(self) -> str:
+        """See `Task.rounding`.
+
+        Of boxes that overlap, the one with the higher score stays, and of all the best hundred:
+        where scores hardly differ, as without training, the last digit decides what is found.
+        """
+        reference = DetectionReference(copy.deepcopy(self.network).double())
+        rows = compare_detections(
+            "PyTorch in float64", reference.find_all, self._expected, self._asked, batches=(1,)
+        )
+        try:
+            DetectionProof(self._asked, rows).check()
+        except ParityError as error:
+            return f"; no runtime can do better, for the answers hang on rounding: {error}"
+        return ""
 
     def notes(self) -> list[str]:
         """See `Task.notes`."""

@@ -91,6 +91,10 @@ class SegmentationTask:
         """See `Task.compare`."""
         return compare_everywhere(files, repository, self._expected, self._asked)
 
+    def rounding(self) -> str:
+        """See `Task.rounding`: nothing, since each pixel is decided by itself."""
+        return ""
+
     def notes(self) -> list[str]:
         """See `Task.notes`."""
         folding, notes = self._graph.folding, []

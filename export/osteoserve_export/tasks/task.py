@@ -79,6 +79,15 @@ class Task(Protocol):
         """
         ...
 
+    def rounding(self) -> str:
+        """What rounding alone does to the network's answers, where a proof has failed.
+
+        Returns:
+            Words to end the refusal with, where the network in float64 disagrees with itself as
+            well, so that no runtime could do better; else nothing.
+        """
+        ...
+
     def notes(self) -> list[str]:
         """What a reader of the report should know of the network, one line each."""
         ...
