@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ import onnxruntime
 
 from osteoserve_export.conversion.model_files import ModelFiles
 from osteoserve_export.conversion.tensorrt_plan import PlanRunner
+from osteoserve_export.errors import ParityError, in_one_line
 from osteoserve_preprocessing.inference.configuration import PLAN_FILE
 
 #: Outputs of a file by name.
@@ -52,6 +54,9 @@ class OnnxRuntime:
 
     Args:
         model: The ONNX file.
+
+    Raises:
+        ParityError: It is not loaded, here or where it is run.
     """
 
     def __init__(self, model: Path) -> None:
@@ -59,15 +64,17 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _cores()
         options.log_severity_level = 3  # errors only; they are raised as well
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        with _trouble(f"{self.name} does not load the file"):
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
         (self._input,) = (tensor.name for tensor in self._session.get_inputs())
         self._outputs = [tensor.name for tensor in self._session.get_outputs()]
 
     def run(self, images: npt.NDArray[np.uint8]) -> Outputs:
         """See `Runtime.run`."""
-        answers = self._session.run(self._outputs, {self._input: images})
+        with _trouble(f"{self.name} does not run the file"):
+            answers = self._session.run(self._outputs, {self._input: images})
         return dict(zip(self._outputs, answers, strict=True))
 
 
@@ -76,17 +83,22 @@ class OpenVino:
 
     Args:
         model: The ONNX file.
+
+    Raises:
+        ParityError: It is not loaded, here or where it is run.
     """
 
     def __init__(self, model: Path) -> None:
         openvino = import_openvino()
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": _cores()}
-        self._compiled = openvino.Core().compile_model(str(model), "CPU", settings)
+        with _trouble(f"{self.name} does not load the file"):
+            self._compiled = openvino.Core().compile_model(str(model), "CPU", settings)
 
     def run(self, images: npt.NDArray[np.uint8]) -> Outputs:
         """See `Runtime.run`."""
-        answers = self._compiled([images])
+        with _trouble(f"{self.name} does not run the file"):
+            answers = self._compiled([images])
         named: Outputs = {}
         for port in self._compiled.outputs:
             # A tensor may have several names; each stands for it.
@@ -100,6 +112,15 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@contextmanager
+def _trouble(what: str) -> Iterator[None]:
+    """Whatever a runtime raises is a proof that failed."""
+    try:
+        yield
+    except Exception as error:
+        raise ParityError(f"{what}: {in_one_line(error)}") from error
 
 
 def _cores() -> int:

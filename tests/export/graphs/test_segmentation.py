@@ -8,11 +8,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'export' is not installed")
 
 from osteoserve_export.architectures.unet import UNet  # noqa: E402 - only where torch is
-from osteoserve_export.errors import ArchitectureError  # noqa: E402
+from osteoserve_export.conversion.onnx_file import export_onnx  # noqa: E402
+from osteoserve_export.errors import ArchitectureError, ParityError  # noqa: E402
 from osteoserve_export.graphs.segmentation import (  # noqa: E402
     SegmentationGraph,
     first_greatest,
 )
+from osteoserve_export.parity.runtimes import OnnxRuntime, OpenVino  # noqa: E402
 from osteoserve_export.training.loop import train  # noqa: E402
 from osteoserve_export.training.recipe import TrainingOptions  # noqa: E402
 from osteoserve_export.training.sampling import CropSource  # noqa: E402
@@ -152,6 +154,29 @@ def test_grey_is_repeated_and_normalised_for_three_channels():
     with torch.no_grad():
         expected = network(torch.from_numpy(image.astype(np.float32)))
         torch.testing.assert_close(graph.logits(slices), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.4])
+def test_every_runtime_repeats_grey_before_a_convolution(tmp_path, mean):
+    torch.manual_seed(4)
+    network = torch.nn.Conv2d(3, 1, 3, padding=1).eval()
+    graph, slices = (
+        SegmentationGraph(network, mean=mean, size_multiple=16),
+        bright_things(2, 32, 48),
+    )
+    served, proof = tmp_path / "model.onnx", tmp_path / "proof.onnx"
+    export_onnx(graph, served, proof, size_multiple=16, max_batch=4)
+    for runtime in (OnnxRuntime(proof), OpenVino(proof)):
+        logits = runtime.run(slices.numpy())["logits"]
+        with torch.no_grad():
+            np.testing.assert_allclose(logits, graph.logits(slices), rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_that_a_runtime_cannot_load_is_a_failed_proof(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    for runtime in (OnnxRuntime, OpenVino):
+        with pytest.raises(ParityError, match="does not load the file"):
+            runtime(tmp_path / "model.onnx")
 
 
 def test_the_graph_leaves_the_network_as_it_was():
