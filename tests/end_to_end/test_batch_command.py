@@ -372,23 +372,28 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     tmp_path: Path,
     wanted: signal.Signals,
 ) -> None:
-    child = started(*several, "-o", tmp_path, "--server", service)
-    wait_for_staging(tmp_path, child)
-    # It must not be over before it is interrupted, however slow the machine.
-    child.send_signal(signal.SIGSTOP)
-    held = batch(*several, "-o", tmp_path)
-    assert held.returncode == 6
-    assert "another process works with this folder" in held.stderr
-    child.send_signal(wanted)
-    child.send_signal(signal.SIGCONT)
-    _, said = child.communicate(timeout=60)
+    for attempt in range(8):
+        out = tmp_path / str(attempt)
+        child = started(*several, "-o", out, "--server", service)
+        wait_for_staging(out, child)
+        child.send_signal(signal.SIGSTOP)
+        held = batch(*several, "-o", out)
+        assert held.returncode == 6
+        assert "another process works with this folder" in held.stderr
+        child.send_signal(wanted)
+        child.send_signal(signal.SIGCONT)
+        _, said = child.communicate(timeout=60)
+        # On a busy machine its last job may be done, and the process about to end, when it is
+        # stopped: then nothing was interrupted.
+        if child.returncode != SOME_FAILED:
+            break
     assert child.returncode == INTERRUPTED, said
     assert "Traceback" not in said
-    rows = table(tmp_path)
-    assert folders(tmp_path) == {job for job, row in rows.items() if row["state"] == "done"}
+    rows = table(out)
+    assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
     assert "running" not in {row["state"] for row in rows.values()}
-    assert batch(*several, "-o", tmp_path).returncode == SOME_FAILED
-    check_as_undisturbed(tmp_path, undisturbed[0])
+    assert batch(*several, "-o", out).returncode == SOME_FAILED
+    check_as_undisturbed(out, undisturbed[0])
 
 
 @pytest.mark.slow
