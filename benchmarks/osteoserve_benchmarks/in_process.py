@@ -123,9 +123,9 @@ class InProcess:
             labels[section] = around.backward(answer, self._contract.label_values[-1])
 
         for section in sections(slices):
-            around = sampling.around(slices[section])
-            seen = {self._contract.input_name: around.forward(slices[section])}
-            under_way.append((section, around, self._engine.begin(seen, batched=True)))
+            around, seen = sampling.cut(slices[section])
+            begun = self._engine.begin({self._contract.input_name: seen}, batched=True)
+            under_way.append((section, around, begun))
             if len(under_way) == UNDER_WAY:
                 take()
         while under_way:

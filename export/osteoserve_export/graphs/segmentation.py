@@ -70,7 +70,6 @@ class SegmentationGraph(nn.Module):
         self._check_classes()
         self.limit = math.log(threshold / (1.0 - threshold))
         means, stds = _for_channels(mean, channels), _for_channels(std, channels)
-        self._channels = channels
         self.register_buffer("scale", (1.0 / (255.0 * stds)).float(), persistent=False)
         self.register_buffer("shift", (-means / stds).float(), persistent=False)
         self._shifted = bool(means.any())
@@ -150,7 +149,7 @@ class SegmentationGraph(nn.Module):
         grey = slices.to(torch.float32).unsqueeze(1)
         # Not by a product with three scales: OpenVINO takes such a product into the convolution
         # after it, which then misses two channels.
-        grey = torch.cat([grey] * self._channels, dim=1) * self.scale
+        grey = torch.cat([grey] * self.scale.shape[1], dim=1) * self.scale
         return grey + self.shift if self._shifted else grey
 
     def _check_classes(self) -> None:

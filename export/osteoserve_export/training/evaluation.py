@@ -81,8 +81,7 @@ def segment(
     )
     labels = np.zeros_like(prepared.slices)
     for section in sections(prepared.slices):
-        around = sampling.around(prepared.slices[section])
-        slices = around.forward(prepared.slices[section])
+        around, slices = sampling.cut(prepared.slices[section])
         parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
         labels[section] = around.backward(np.concatenate(parts), classes)
     return labels

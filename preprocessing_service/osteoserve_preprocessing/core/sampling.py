@@ -115,6 +115,18 @@ class InPlaneSampling:
             part.append((max(0, first // step * step), min(size, -(-end // step) * step)))
         return replace(self, part=(part[0], part[1]))
 
+    def cut(self, slices: npt.NDArray[np.uint8]) -> tuple[InPlaneSampling, npt.NDArray[np.uint8]]:
+        """Slices as the network sees them when they are cut to what lies `around` the body.
+
+        Args:
+            slices: (N, Y, X) uint8, grey values of a section.
+
+        Returns:
+            The sampling that brings the labels back, and (N, H, W) uint8.
+        """
+        around = self.around(slices)
+        return around, around.forward(slices)
+
     def forward(self, slices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Bring slices to the network's matrix.
 

@@ -105,8 +105,8 @@ def model_configurations(
 
 
 def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
-    # No dynamic batching: a CPU computes image by image, and Triton's batcher, when a request comes
-    # while its instance is about to ask for one, looks at its queue half a second later.
+    # No dynamic batching: a CPU computes image by image, and Triton's batcher now and then, most
+    # likely when a request comes while its instance is about to ask for one, sleeps half a second.
     config.instance_group.add(kind=_CPU, count=1)
     accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
     precision = config.parameters["osteoserve.precision"].string_value

@@ -94,7 +94,7 @@ class Labelling:
             await end(*(task for _, task in under_way))
 
     async def _label(self, slices: npt.NDArray[np.uint8], section: Indices) -> None:
-        around, seen = await in_thread(self._executor, partial(self._cut, slices, section))
+        around, seen = await in_thread(self._executor, lambda: self._sampling.cut(slices[section]))
         answered = await self._session.segment(
             self._contract,
             seen,
@@ -107,10 +107,3 @@ class Labelling:
             slices[section] = around.backward(answered, highest)
 
         await in_thread(self._executor, back)
-
-    def _cut(
-        self, slices: npt.NDArray[np.uint8], section: Indices
-    ) -> tuple[InPlaneSampling, npt.NDArray[np.uint8]]:
-        cut = slices[section]
-        around = self._sampling.around(cut)
-        return around, around.forward(cut)
