@@ -31,6 +31,7 @@ from osteoserve_preprocessing.core import (
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference import SegmentationContract, contract_from_config
+from osteoserve_preprocessing.profiles import AUTO, chosen_profile, configuration_file
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
     Engine,
     EngineRequest,
@@ -47,12 +48,14 @@ class InProcess:
     """Preprocessing, engine and measures, with the engine open.
 
     Args:
-        folder: The model's folder in the repository; its ``config.pbtxt`` says which engine.
+        folder: The model's folder in the repository.
+        profile: Whose configuration says which engine; "auto" as for a service.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, profile: str = AUTO) -> None:
+        configuration = configuration_file(folder, chosen_profile(profile))
         config = text_format.Parse(
-            (folder / "config.pbtxt").read_text(encoding="utf-8"), model_config_pb2.ModelConfig()
+            configuration.read_text(encoding="utf-8"), model_config_pb2.ModelConfig()
         )
         (version,) = config.version_policy.specific.versions
         contract = contract_from_config(config, str(version))

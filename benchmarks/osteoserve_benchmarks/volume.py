@@ -18,11 +18,12 @@ from osteoserve_benchmarks.machine import Machine, versions
 from osteoserve_benchmarks.ours import Ours
 from osteoserve_benchmarks.plain import Plain
 from osteoserve_benchmarks.processes import peak_rss_mb, rss_mb
-from osteoserve_benchmarks.served import Served, serving
+from osteoserve_benchmarks.served import serving
 from osteoserve_benchmarks.tuned import Tuned
 from osteoserve_benchmarks.way import LABEL_MAP, Say, model_line
 from osteoserve_benchmarks.workers import Run, Worker
 from osteoserve_client.service import Credentials
+from osteoserve_preprocessing.profiles import BF16, CPU
 
 #: In the order in which each round runs them.
 OURS, PLAIN, TUNED, IN_PROCESS = WAYS = ("ours", "plain", "tuned", "in_process")
@@ -91,8 +92,12 @@ def measure_volume(
         folder = Path(name)
         service = stack.enter_context(serving(server, credentials))
         idle = service.total(rss_mb)
-        workers = {way: stack.enter_context(Worker(make)) for way, make in _ways(service).items()}
-        served, here = (workers[way].ask("served") for way in (OURS, IN_PROCESS))
+        ours = Worker(partial(Ours, service.address, service.credentials))
+        workers = {OURS: stack.enter_context(ours)}
+        served = ours.ask("served")
+        others = _others(BF16 if _arithmetic(served[1]) == BF16 else CPU)
+        workers |= {way: stack.enter_context(Worker(make)) for way, make in others.items()}
+        here = workers[IN_PROCESS].ask("served")
         say(f"phantom, {slices} slices")
         study = phantom_study(slices, folder / "study", region=region)
         runs = _in_turn(workers, study, folder, rounds, say)
@@ -134,13 +139,13 @@ def _in_turn(
     return {way: tuple(found) for way, found in runs.items()}
 
 
-def _ways(service: Served) -> dict[str, Callable[[], object]]:
+def _others(profile: str) -> dict[str, Callable[[], object]]:
+    """The ways without the service; its engine in process by the same profile."""
     folder = model_folder()
     return {
-        OURS: partial(Ours, service.address, service.credentials),
         PLAIN: partial(Plain, checkpoint()),
         TUNED: partial(Tuned, folder / "1" / "model.onnx"),
-        IN_PROCESS: partial(InProcess, folder),
+        IN_PROCESS: partial(InProcess, folder, profile),
     }
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from osteoserve_export.conversion.model_files import ModelFiles
-from osteoserve_export.errors import ParityError, PublishError
+from osteoserve_export.errors import ParityError, PublishError, UnavailableError
 from osteoserve_export.model_folder import new_model_folder
+from osteoserve_export.parity.proof import SegmentationProof
 from osteoserve_export.report import ExportReport, as_json, as_page, record
 from osteoserve_export.report.agreement import facts
 from osteoserve_export.specification import (
@@ -26,6 +27,7 @@ from osteoserve_preprocessing.inference.configuration import (
     PlanFile,
     model_configurations,
 )
+from osteoserve_preprocessing.profiles import BF16, configuration_file
 
 SPECIFICATION: Final = "export.toml"
 REPORT, PAGE = "export_report.json", "export_report.md"
@@ -73,18 +75,20 @@ def export_model(run: ExportRun, *, say: Say) -> ExportReport:
             say(f"wrote {files.onnx.stat().st_size / 1e6:.1f} MB of ONNX; proving that it agrees")
             _configure(task, asked, model, files)
             proof = task.compare(files, repository)
-        _check(task, proof)
+            _check(task, proof)
+            in_bf16 = _try_bf16(task, asked, repository, files)
         report = ExportReport(
             weights=record(run.weights, run.weights.parent),
             parameters=sum(parameter.numel() for parameter in task.network.parameters()),
             folded=task.folded,
             files=tuple(record(path, model) for path in sorted(files.onnx.parent.iterdir())),
             proof=proof,
+            in_bf16=in_bf16.proof,
             studies=tuple(path.name for path in run.studies),
-            notes=(*task.notes(), *_notes(asked, files)),
+            notes=(*task.notes(), *_notes(asked, files), *in_bf16.notes),
         )
         _write(report, model, run.card)
-    for fact in facts(proof):
+    for fact in report.facts:
         say(fact)
     say(f"wrote {run.repository / asked.name}")
     return report
@@ -112,11 +116,60 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
         # By itself, so that no other model of the repository has to start.
         shutil.copytree(model, Path(scratch) / asked.name)
         proof = task.compare(ModelFiles(served, None, None), Path(scratch))
-    _check(task, proof)
+        _check(task, proof)
+        _agree(proof, say)
+        if configuration_file(model, BF16).stem == BF16:
+            _prove_bf16(task, Path(scratch), say)
+    return proof
+
+
+def _prove_bf16(task: Task, repository: Path, say: Say) -> None:
+    try:
+        proof = task.compare_in_bf16(repository)
+    except UnavailableError as error:
+        say(f"{BF16} was not compared: {error}")
+        return
+    if proof is not None:
+        proof.check()
+        _agree(proof, say)
+
+
+def _agree(proof: Proof, say: Say) -> None:
     say(f"{len(proof.rows)} comparisons agree")
     for fact in facts(proof):
         say(fact)
-    return proof
+
+
+@dataclass(frozen=True)
+class InBf16:
+    """What came of trying a model in bf16.
+
+    Args:
+        proof: That it answers the same; None where it has no profile for bf16.
+        notes: Why not, where that is to be said.
+    """
+
+    proof: SegmentationProof | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _try_bf16(
+    task: Task, asked: ExportSpecification, repository: Path, files: ModelFiles
+) -> InBf16:
+    """Add the profile for bf16 where this CPU can prove that it answers the same."""
+    model = repository / asked.name
+    _configure(task, asked, model, files, bf16=True)
+    found = InBf16()
+    try:
+        proof = task.compare_in_bf16(repository)
+        if proof is not None:
+            proof.check()
+            found = InBf16(proof)
+    except (ParityError, UnavailableError) as error:
+        found = InBf16(notes=(f"No profile for {BF16}: {error}.",))
+    if found.proof is None:
+        configuration_file(model, BF16).unlink()
+    return found
 
 
 def _check(task: Task, proof: Proof) -> None:
@@ -126,12 +179,20 @@ def _check(task: Task, proof: Proof) -> None:
         raise ParityError(f"{error}{task.rounding()}") from error
 
 
-def _configure(task: Task, asked: ExportSpecification, model: Path, files: ModelFiles) -> None:
+def _configure(
+    task: Task,
+    asked: ExportSpecification,
+    model: Path,
+    files: ModelFiles,
+    *,
+    bf16: bool = False,
+) -> None:
     texts = model_configurations(
         task.contract(record(files.onnx, model).sha256),
         probabilities=task.probabilities,
         # Strongly typed: the plan computes in the types of the file.
         plan=PlanFile(files.plan.sha256, asked.precision) if files.plan else None,
+        bf16=bf16,
     )
     for name, text in texts.items():
         (model / name).parent.mkdir(exist_ok=True)

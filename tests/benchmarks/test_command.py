@@ -16,6 +16,7 @@ from osteoserve_benchmarks.in_process import InProcess
 from osteoserve_benchmarks.options import check_packages
 from osteoserve_benchmarks.workers import Worker
 from osteoserve_client.errors import OutputError, ServiceUnavailableError
+from osteoserve_preprocessing.profiles import chosen_profile, computes_bf16, configuration_file
 
 
 @pytest.mark.slow
@@ -70,11 +71,13 @@ def test_a_worker_is_another_process_and_raises_what_its_way_raises(tmp_path: Pa
         assert worker.peak_rss_mb() > 0
 
 
-def test_the_engine_in_process_is_the_one_that_is_configured() -> None:
-    version, precision, digest = InProcess(model_folder()).served()
-    text = (model_folder() / "config.pbtxt").read_text(encoding="utf-8")
-    assert (version, precision) == ("1", "fp32")
-    assert digest in text
+@pytest.mark.parametrize("profile", ["auto", "cpu"])
+def test_the_engine_in_process_is_the_one_that_is_configured(profile: str) -> None:
+    version, precision, digest = InProcess(model_folder(), profile).served()
+    configured = configuration_file(model_folder(), chosen_profile(profile))
+    in_bf16 = profile == "auto" and computes_bf16()
+    assert (version, precision) == ("1", "bf16" if in_bf16 else "fp32")
+    assert digest in configured.read_text(encoding="utf-8")
 
 
 class _Failing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,12 +16,14 @@ torch = pytest.importorskip("torch", reason="the extra 'export' is not installed
 
 from click.testing import CliRunner  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 from tritonclient.grpc import model_config_pb2  # noqa: E402
 
 from osteoserve_export.checkpoints import save_checkpoint  # noqa: E402
 from osteoserve_export.cli import main  # noqa: E402
 from osteoserve_export.specification import read_specification  # noqa: E402
 from osteoserve_preprocessing.inference.parameters import contract_from_config  # noqa: E402
+from osteoserve_preprocessing.profiles import computes_bf16  # noqa: E402
 from tests.export.graphs.test_segmentation import briefly_trained  # noqa: E402
 
 #: A network of the user's own, in a file that only the current directory knows.
@@ -94,7 +97,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_folder_is_what_triton_and_a_person_need(repository: Path) -> None:
-    assert set(contents(repository)) == {
+    in_bf16 = {"box/configs/bf16.pbtxt"} if computes_bf16() else set()
+    assert set(contents(repository)) == in_bf16 | {
         "box/1/model.onnx",
         "box/config.pbtxt",
         "box/configs/cpu.pbtxt",
@@ -133,6 +137,47 @@ def test_the_report_names_every_runtime_and_how_to_recompute(repository: Path) -
     page = (repository / "box" / "export_report.md").read_text()
     assert report["weights"]["sha256"] in page
     assert all(command in page for command in report["recompute"])
+
+
+def test_bf16_is_served_where_it_was_proved_and_the_report_says_so(repository: Path) -> None:
+    report = json.loads((repository / "box" / "export_report.json").read_text())
+    page = (repository / "box" / "export_report.md").read_text()
+    if not computes_bf16():
+        assert report["parity_in_bf16"] is None
+        assert "No profile for bf16: this CPU does not compute in bf16." in page
+        return
+    text = (repository / "box" / "configs" / "bf16.pbtxt").read_text(encoding="utf-8")
+    contract = contract_from_config(text_format.Parse(text, model_config_pb2.ModelConfig()), "1")
+    assert contract.precision == "bf16"
+    assert report["parity_in_bf16"]["least_dice"] >= 0.999
+    rows = report["parity_in_bf16"]["comparisons"]
+    assert {row["study"] for row in rows} == {"trunk.nii.gz"}
+    assert "In bf16: Least Dice" in page
+
+
+@pytest.mark.skipif(not computes_bf16(), reason="needs a CPU that computes in bf16")
+def test_a_network_that_bf16_changes_has_no_profile_for_it(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It adds 100 to grey values between 0 and 1, where bf16 counts in halves."""
+    (tmp_path / "fine_network.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    centre = torch.zeros(1, 1, 3, 3)
+    centre[0, 0, 1, 1] = 1.0
+    weights = {
+        "first.weight": centre,
+        "first.bias": torch.tensor([100.0]),
+        "last.weight": torch.ones(1, 1, 1, 1),
+        "last.bias": torch.tensor([-100.0 - 33.5 / 255.0]),
+    }
+    save_file(weights, tmp_path / "fine.safetensors")
+    done = run("export", "fine_network:factory", "--option", "width=1", "--name", "fine",
+               "--weights", "fine.safetensors", "--labels", "skeleton",
+               *options(study, tmp_path / "repository"))  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "repository" / "fine" / "configs" / "bf16.pbtxt").exists()
+    page = (tmp_path / "repository" / "fine" / "export_report.md").read_text()
+    assert re.search(r"No profile for bf16: Triton .* only to a Dice of 0\.\d+", page)
 
 
 def test_the_proof_can_be_recomputed_and_another_model_has_none(

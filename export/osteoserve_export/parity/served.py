@@ -26,6 +26,7 @@ from osteoserve_preprocessing.inference import (
     SegmentationContract,
     TritonSession,
 )
+from osteoserve_preprocessing.profiles import CPU
 from osteoserve_preprocessing.triton import EmbeddedTriton
 
 #: Slices in one request.
@@ -50,19 +51,22 @@ class ServingTriton:
 
 
 @contextmanager
-def serving(repository: Path) -> Iterator[ServingTriton]:
+def serving(repository: Path, profile: str = CPU) -> Iterator[ServingTriton]:
     """Serve a repository with the embedded Triton.
 
     Args:
         repository: Holds the model's folder and nothing else.
+        profile: Of a CPU.
 
     Raises:
         ParityError: Triton does not serve the folder, or fails; the message holds its reason.
     """
     try:
-        with EmbeddedTriton(repository) as triton:
+        with EmbeddedTriton(repository, profile=profile) as triton:
             with InferenceServerClient(triton.grpc_address) as client:
                 name = f"Triton {client.get_server_metadata().version}"
+            if profile != CPU:
+                name += f", {profile}"
             yield ServingTriton(name, triton.grpc_address)
     except PreprocessingError as error:
         raise ParityError(f"Triton does not serve the export: {error}") from error

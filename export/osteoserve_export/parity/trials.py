@@ -15,10 +15,12 @@ class Trial:
     Args:
         name: How the report calls the study; nothing of a patient.
         images: (N, H, W) uint8, as the service would send them to the model.
+        anatomical: Whether they show a patient, or a phantom of one.
     """
 
     name: str
     images: npt.NDArray[np.uint8]
+    anatomical: bool = True
 
 
 def ellipses(count: int, height: int, width: int, *, seed: int = 0) -> Trial:
@@ -39,4 +41,5 @@ def ellipses(count: int, height: int, width: int, *, seed: int = 0) -> Trial:
             radius, longer = random.uniform(4, 16), random.uniform(1, 3)
             inside = ((y - row) / radius) ** 2 + ((x - column) / radius / longer) ** 2 < 1
             slice_[inside] = random.uniform(120, 255)
-    return Trial(f"ellipses {height}x{width}", np.clip(grey, 0, 255).astype(np.uint8))
+    images = np.clip(grey, 0, 255).astype(np.uint8)
+    return Trial(f"ellipses {height}x{width}", images, anatomical=False)

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from osteoserve_export.parity.proof import SegmentationProof
 from osteoserve_export.report.agreement import facts, figures, tables
 from osteoserve_export.report.records import FileRecord, machine, software
 from osteoserve_export.specification import ExportSpecification
@@ -23,6 +24,7 @@ class ExportReport:
         folded: Batch normalisations that were folded into convolutions.
         files: The files that are served.
         proof: What was asked for, and every comparison.
+        in_bf16: The same by the profile "bf16"; None where there is none.
         studies: What was tried, as given on the command line; empty for phantoms.
         notes: What a reader should know, one line each.
     """
@@ -32,6 +34,7 @@ class ExportReport:
     folded: int
     files: tuple[FileRecord, ...]
     proof: Proof
+    in_bf16: SegmentationProof | None = None
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -39,6 +42,12 @@ class ExportReport:
     def asked(self) -> ExportSpecification:
         """The specification."""
         return self.proof.asked
+
+    @property
+    def facts(self) -> list[str]:
+        """The worst comparisons, and what was required, in words."""
+        in_bf16 = [] if self.in_bf16 is None else facts(self.in_bf16)
+        return [*facts(self.proof), *(f"In bf16: {fact}" for fact in in_bf16)]
 
 
 def as_json(report: ExportReport) -> str:
@@ -53,6 +62,7 @@ def as_json(report: ExportReport) -> str:
         "weights": asdict(report.weights),
         "files": [asdict(file) for file in report.files],
         "parity": figures(report.proof),
+        "parity_in_bf16": None if report.in_bf16 is None else figures(report.in_bf16),
         "studies": list(report.studies) or "phantoms",
         "recompute": recompute(report),
         "notes": list(report.notes),
@@ -71,7 +81,7 @@ def as_page(report: ExportReport) -> str:
         f"`{asked.architecture}`, {report.parameters:,} parameters, exported in {asked.precision} "
         f"from `{report.weights.path}` (SHA-256 `{report.weights.sha256}`).",
         "",
-        *[f"- {fact}" for fact in (*facts(report.proof), *report.notes)],
+        *[f"- {fact}" for fact in (*report.facts, *report.notes)],
         "",
         "## Files",
         "",
@@ -83,6 +93,7 @@ def as_page(report: ExportReport) -> str:
         "",
         *tables(report.proof),
         "",
+        *_in_bf16(report),
         "## To recompute this",
         "",
         "```sh",
@@ -96,6 +107,20 @@ def as_page(report: ExportReport) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _in_bf16(report: ExportReport) -> list[str]:
+    if report.in_bf16 is None:
+        return []
+    return [
+        "## Agreement in bf16",
+        "",
+        "By the profile `bf16`, which a service takes on a CPU that computes in it unless told "
+        "otherwise (`osteoserve serve --profile cpu` is fp32), on the studies:",
+        "",
+        *tables(report.in_bf16),
+        "",
+    ]
 
 
 def recompute(report: ExportReport) -> list[str]:

@@ -12,7 +12,7 @@ from osteoserve_export.checkpoints import load_network
 from osteoserve_export.conversion.model_files import ModelFiles, write_model_files
 from osteoserve_export.graphs.channels import input_channels
 from osteoserve_export.graphs.segmentation import SegmentationGraph
-from osteoserve_export.parity.everywhere import compare_everywhere
+from osteoserve_export.parity.everywhere import compare_everywhere, compare_in_bf16
 from osteoserve_export.parity.proof import Expected, SegmentationProof, expectations
 from osteoserve_export.parity.reference import Reference
 from osteoserve_export.specification import SegmentationSpecification
@@ -90,6 +90,12 @@ class SegmentationTask:
     def compare(self, files: ModelFiles, repository: Path) -> SegmentationProof:
         """See `Task.compare`."""
         return compare_everywhere(files, repository, self._expected, self._asked)
+
+    def compare_in_bf16(self, repository: Path) -> SegmentationProof | None:
+        """See `Task.compare_in_bf16`: nothing for a file that is reduced already."""
+        if self._asked.precision != "fp32":
+            return None
+        return compare_in_bf16(repository, self._expected, self._asked)
 
     def rounding(self) -> str:
         """See `Task.rounding`: nothing, since each pixel is decided by itself."""

@@ -79,6 +79,21 @@ class Task(Protocol):
         """
         ...
 
+    def compare_in_bf16(self, repository: Path) -> SegmentationProof | None:
+        """Compare what Triton answers by the profile "bf16".
+
+        Args:
+            repository: Holds the model's folder, with that profile, and nothing else.
+
+        Returns:
+            The proof; None where the network has no such profile.
+
+        Raises:
+            UnavailableError: This CPU does not compute in bf16.
+            ParityError: An answer is none, or Triton does not serve the folder.
+        """
+        ...
+
     def rounding(self) -> str:
         """What rounding alone does to the network's answers, where a proof has failed.
 

@@ -6,7 +6,7 @@ Triton reads ``configs/<profile>.pbtxt`` instead of ``config.pbtxt`` where it wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.protobuf import text_format
@@ -22,9 +22,10 @@ from osteoserve_preprocessing.inference.parameters import (
     contract_parameters,
     detection_tensors,
 )
+from osteoserve_preprocessing.profiles import BF16, CPU
 
 #: Precisions that the CPU engine can be told to use, with the one that answers most exactly first.
-CPU_PRECISIONS: Final = ("fp32", "bf16")
+CPU_PRECISIONS: Final = ("fp32", BF16)
 
 #: ONNX Runtime's CUDA provider rounds the inputs of convolutions to TF32 unless told otherwise,
 #: and Triton's own onnxruntime backend has no documented way to tell it.
@@ -53,8 +54,8 @@ WARM_UP_SIDE: Final = 512
 TENSORRT_WORKSPACE_BYTES: Final = 2 * 1024**3
 
 _UINT8: Final = model_config_pb2.TYPE_UINT8
-_CPU: Final = model_config_pb2.ModelInstanceGroup.KIND_CPU
-_GPU: Final = model_config_pb2.ModelInstanceGroup.KIND_GPU
+_ON_CPU: Final = model_config_pb2.ModelInstanceGroup.KIND_CPU
+_ON_GPU: Final = model_config_pb2.ModelInstanceGroup.KIND_GPU
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,27 @@ class PlanFile:
 
 
 def model_configurations(
-    contract: ModelContract, *, probabilities: int = 0, plan: PlanFile | None = None
+    contract: ModelContract,
+    *,
+    probabilities: int = 0,
+    plan: PlanFile | None = None,
+    bf16: bool = False,
 ) -> dict[str, str]:
     """Configuration files of a model, by path relative to its folder.
 
     ``config.pbtxt`` and ``configs/cpu.pbtxt`` run it on the CPU with OpenVINO in the contract's
     precision, ``configs/gpu.pbtxt`` on an NVIDIA GPU with CUDA, ``configs/tensorrt.pbtxt`` there
-    with the plan, or without one with ONNX Runtime's TensorRT accelerator. Only engine, file,
-    stated precision, and what joins requests for a GPU differ. The first three load in the embedded
-    Triton and in NVIDIA's container, the last in the container.
+    with the plan, or without one with ONNX Runtime's TensorRT accelerator; ``configs/bf16.pbtxt``
+    runs it on a CPU that computes in bf16. Only engine, file, stated precision, and what joins
+    requests for a GPU differ. All but the plan load in the embedded Triton and in NVIDIA's
+    container, the plan in the container.
 
     Args:
         contract: What the files shall state; its precision is that of the CPU.
         probabilities: Channels of a second output of that name; 0 where there is none, as always
             for detection.
         plan: The TensorRT plan, where there is one.
+        bf16: Whether there is a profile for bf16: only for a model that was proved in it.
 
     Raises:
         ContractError: The CPU engine has no such precision.
@@ -96,18 +103,22 @@ def model_configurations(
             f"on a CPU, not {contract.precision!r}"
         )
     cpu = _as_text(_cpu(_shared(contract, probabilities)))
-    return {
+    texts = {
         "config.pbtxt": cpu,
-        "configs/cpu.pbtxt": cpu,
+        f"configs/{CPU}.pbtxt": cpu,
         "configs/gpu.pbtxt": _as_text(_gpu(_shared(contract, probabilities))),
         "configs/tensorrt.pbtxt": _as_text(_tensorrt(_shared(contract, probabilities), plan)),
     }
+    if bf16:
+        in_bf16 = replace(contract, precision=BF16)
+        texts[f"configs/{BF16}.pbtxt"] = _as_text(_cpu(_shared(in_bf16, probabilities)))
+    return texts
 
 
 def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
     # No dynamic batching: a CPU computes image by image, and Triton's batcher now and then, most
     # likely when a request comes while its instance is about to ask for one, sleeps half a second.
-    config.instance_group.add(kind=_CPU, count=1)
+    config.instance_group.add(kind=_ON_CPU, count=1)
     accelerators = config.optimization.execution_accelerators.cpu_execution_accelerator
     precision = config.parameters["osteoserve.precision"].string_value
     accelerators.add(name="openvino", parameters={"precision": precision})
@@ -115,7 +126,7 @@ def _cpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
 
 
 def _gpu(config: model_config_pb2.ModelConfig) -> model_config_pb2.ModelConfig:
-    config.instance_group.add(kind=_GPU, count=1)
+    config.instance_group.add(kind=_ON_GPU, count=1)
     _batch(config.dynamic_batching)
     config.parameters["osteoserve.precision"].string_value = GPU_PRECISION
     search, heuristic = CUDNN_SEARCH

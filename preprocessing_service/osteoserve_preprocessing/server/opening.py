@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from osteoserve_preprocessing.inference import TritonSession
+from osteoserve_preprocessing.profiles import chosen_profile
 from osteoserve_preprocessing.server.admission import Admission
 from osteoserve_preprocessing.server.generations import Generation, TritonInUse
 from osteoserve_preprocessing.server.health import Health, HealthMonitor
@@ -65,7 +66,7 @@ async def _triton(settings: Settings) -> AsyncIterator[TritonInUse]:
     repository = settings.repository or packaged_repository()
     embedded = EmbeddedTriton(
         repository,
-        profile=settings.profile,
+        profile=chosen_profile(settings.profile),
         models=settings.models,
         log=settings.triton_log,
         metrics=settings.metrics_address is not None,

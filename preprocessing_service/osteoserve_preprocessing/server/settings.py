@@ -8,6 +8,7 @@ from pathlib import Path
 
 import osteoserve_preprocessing
 from osteoserve_preprocessing.errors import OptionError
+from osteoserve_preprocessing.profiles import AUTO
 from osteoserve_preprocessing.server.limits import Limits
 
 DEFAULT_PORT = 8471
@@ -27,7 +28,8 @@ class Settings:
             this package.
         models: Names of the models that the embedded Triton serves; none stands for all of the
             repository.
-        profile: Deployment profile of the embedded Triton: "cpu" or "gpu".
+        profile: Deployment profile of the embedded Triton: "cpu", "bf16", "gpu", or "auto" for
+            "bf16" on a CPU that computes in it and "cpu" on others.
         triton_log: Where the embedded Triton writes its log; None drops it.
         reflection: Whether to answer gRPC server reflection.
         tls_certificate: The server's certificate, PEM; None serves without TLS.
@@ -54,7 +56,7 @@ class Settings:
     triton: str | None = None
     repository: Path | None = None
     models: tuple[str, ...] = ()
-    profile: str = "cpu"
+    profile: str = AUTO
     triton_log: Path | None = None
     reflection: bool = False
     tls_certificate: Path | None = None

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import IO, cast
 
 from osteoserve_preprocessing.errors import TritonStartError
+from osteoserve_preprocessing.profiles import CPU
 from osteoserve_preprocessing.triton.ports import LOOPBACK, ReservedPort
 from osteoserve_preprocessing.triton.probe import Probe
 from osteoserve_preprocessing.triton.process import LaunchOptions, TritonProcess
-from osteoserve_preprocessing.triton.repository import DEFAULT_PROFILE, check_repository
+from osteoserve_preprocessing.triton.repository import check_repository
 from osteoserve_preprocessing.triton.supervisor import Supervisor
 
 
@@ -37,7 +38,7 @@ class EmbeddedTriton:
         self,
         repository: Path,
         *,
-        profile: str = DEFAULT_PROFILE,
+        profile: str = CPU,
         models: Sequence[str] = (),
         log: Path | None = None,
         metrics: bool = False,

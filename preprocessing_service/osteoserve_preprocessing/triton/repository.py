@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from osteoserve_preprocessing.errors import TritonStartError
-
-#: The profile for which a model may have a plain config.pbtxt and no other.
-DEFAULT_PROFILE = "cpu"
+from osteoserve_preprocessing.profiles import BF16, CPU
 
 
 def check_repository(repository: Path, profile: str, models: Sequence[str] = ()) -> None:
@@ -24,7 +22,7 @@ def check_repository(repository: Path, profile: str, models: Sequence[str] = ())
 
     Raises:
         TritonStartError: There is no model in it, or not one that is asked for, or a model lacks
-            the profile.
+            the profile. "bf16" is no model's duty, and "cpu" may be a config.pbtxt alone.
     """
     found = {folder.name: folder for folder in model_folders(repository)}
     if not found:
@@ -33,7 +31,7 @@ def check_repository(repository: Path, profile: str, models: Sequence[str] = ())
         if name not in found:
             raise TritonStartError(f"no model {name} in {repository} (it has: {', '.join(found)})")
         profiles = sorted(path.stem for path in found[name].glob("configs/*.pbtxt"))
-        plain = profile == DEFAULT_PROFILE and not profiles
+        plain = profile == BF16 or (profile == CPU and not profiles)
         if profile not in profiles and not plain:
             raise TritonStartError(
                 f"model {name} has no profile {profile!r} (it has: {', '.join(profiles)})"

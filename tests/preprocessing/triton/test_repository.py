@@ -36,6 +36,13 @@ def test_a_model_with_the_profile_is_taken(
     check_repository(tmp_path, profile)
 
 
+def test_in_bf16_a_model_without_it_is_served_as_on_any_cpu(tmp_path: Path) -> None:
+    add_model(tmp_path, "proved", "bf16", "cpu")
+    add_model(tmp_path, "detector", "cpu", "gpu")
+    add_model(tmp_path, "plain")
+    check_repository(tmp_path, "bf16")
+
+
 @pytest.mark.parametrize(("profiles", "profile"), [((), "gpu"), (("gpu",), "cpu")])
 def test_a_model_without_it_is_refused(
     tmp_path: Path, profiles: tuple[str, ...], profile: str

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from osteoserve_preprocessing.profiles import AUTO, BF16, CPU
 from osteoserve_preprocessing.server.configuration.setting import Setting
 from osteoserve_preprocessing.server.configuration.sizes import Size, shown
 from osteoserve_preprocessing.server.limits import Limits
@@ -51,10 +52,11 @@ def _settings() -> Iterator[Setting]:
     )
     yield Setting(
         ["--profile"],
-        type=click.Choice(["cpu", "gpu"]),
-        default="cpu",
+        type=click.Choice([AUTO, CPU, BF16, "gpu"]),
+        default=AUTO,
         show_default=True,
-        help="Deployment profile of the embedded Triton.",
+        help="Deployment profile of the embedded Triton. auto: bf16 where the CPU computes in it, "
+        "for models that were proved in it, else cpu, which is fp32.",
     )
     yield Setting(["--triton-log"], type=_FILE, help="Where the embedded Triton writes its log.")
     yield Setting(

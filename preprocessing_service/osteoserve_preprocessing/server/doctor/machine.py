@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from osteoserve_preprocessing.profiles import CPUINFO, processor_flags
 from osteoserve_preprocessing.server.doctor.findings import Finding, State
 
 MEBIBYTE = 1 << 20
@@ -21,7 +22,6 @@ LEAST_SHARED_MEMORY, GOOD_SHARED_MEMORY = 64 * MEBIBYTE, 512 * MEBIBYTE
 #: Private backend directory and logs of the embedded Triton.
 LEAST_TEMPORARY = 256 * MEBIBYTE
 
-CPUINFO = Path("/proc/cpuinfo")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - this is what is examined
 
 
@@ -55,8 +55,13 @@ def shared_memory(folder: Path = SHARED_MEMORY) -> Finding:
 def cpu(cpuinfo: Path = CPUINFO) -> Finding:
     """Which instructions the network can use."""
     subject, cores = "CPU", len(os.sched_getaffinity(0))
-    flags = _flags(cpuinfo)
-    names = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
+    flags = processor_flags(cpuinfo)
+    names = {
+        "avx2": "AVX2",
+        "avx512f": "AVX-512",
+        "avx512_bf16": "AVX-512 bf16",
+        "amx_bf16": "AMX bf16",
+    }
     known = [name for flag, name in names.items() if flag in flags]
     detail = f"{cores} core(s), {', '.join(known) or 'none of AVX2, AVX-512, AMX'}"
     if "avx2" not in flags:
@@ -64,13 +69,6 @@ def cpu(cpuinfo: Path = CPUINFO) -> Finding:
             subject, State.NOTE, detail, "inference will be slow; choose a CPU with AVX2 or newer"
         )
     return Finding(subject, State.OK, detail)
-
-
-def _flags(cpuinfo: Path) -> set[str]:
-    for line in cpuinfo.read_text().splitlines():
-        if line.startswith(("flags", "Features")):
-            return set(line.partition(":")[2].split())
-    return set()
 
 
 def gpu(profile: str) -> Finding:

@@ -19,6 +19,7 @@ from osteoserve_preprocessing.errors import (
     TritonError,
 )
 from osteoserve_preprocessing.inference import ModelContract, TritonSession, contract_from_config
+from osteoserve_preprocessing.profiles import chosen_profile, configuration_file
 from osteoserve_preprocessing.server.doctor.findings import Finding, State
 from osteoserve_preprocessing.server.doctor.tritons import tritons
 from osteoserve_preprocessing.server.settings import Settings, packaged_repository
@@ -47,7 +48,8 @@ def models(settings: Settings) -> tuple[Finding, ...]:
                 "name another by --repository, or restore it",
             ),
         )
-    return tuple(_model(config.parent, settings.profile) for config in configs)
+    profile = chosen_profile(settings.profile)
+    return tuple(_model(config.parent, profile) for config in configs)
 
 
 def _model(folder: Path, profile: str) -> Finding:
@@ -68,8 +70,7 @@ def _model(folder: Path, profile: str) -> Finding:
 
 
 def _contract(folder: Path, profile: str) -> ModelContract:
-    own = folder / "configs" / f"{profile}.pbtxt"
-    path = own if own.is_file() else folder / "config.pbtxt"
+    path = configuration_file(folder, profile)
     config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
     versions = [entry.name for entry in folder.iterdir() if entry.name.isdigit()]
     if not versions:
@@ -105,7 +106,7 @@ async def _triton(settings: Settings) -> tuple[Finding, ...]:
                 repository = settings.repository or packaged_repository()
                 embedded = EmbeddedTriton(
                     repository,
-                    profile=settings.profile,
+                    profile=chosen_profile(settings.profile),
                     models=settings.models,
                     log=settings.triton_log,
                 )
