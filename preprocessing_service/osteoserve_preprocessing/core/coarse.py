@@ -41,6 +41,8 @@ class Coarse:
         step: (z, y, x) voxels per cell.
         shape: (Z, Y, X) of the volume.
         noise_hu: Standard deviation of the noise between neighbouring voxels of soft tissue.
+        corner: (y, x) place of its first cell among all that the slices divide into; the cells
+            before it and after the last are left out.
     """
 
     lowest: npt.NDArray[np.int16]
@@ -49,6 +51,7 @@ class Coarse:
     step: tuple[int, int, int]
     shape: tuple[int, int, int]
     noise_hu: float
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def cell_ml(self) -> float:
@@ -66,6 +69,34 @@ class Coarse:
             block = slice(first, min(first + BLOCK, len(self.lowest)))
             yield block, replace(self, lowest=self.lowest[block], highest=self.highest[block])
 
+    def within(self, highest_hu: int, margin_mm: float) -> Coarse:
+        """Its cells without those all round that hold nothing denser.
+
+        Args:
+            highest_hu: In what is left out, no voxel lies above this.
+            margin_mm: So far beyond the last cell that does, cells are kept.
+
+        Returns:
+            A view: no cell is copied. The same where nothing is denser.
+        """
+        dense = np.zeros(self.highest.shape[1:], dtype=np.bool_)
+        for slice_ in self.highest:
+            dense |= slice_ > highest_hu
+        if not dense.any():
+            return self
+        kept = []
+        for axis, spacing in enumerate(self.spacing[1:]):
+            filled = np.flatnonzero(dense.any(axis=1 - axis))
+            reach = int(np.ceil(margin_mm / spacing))
+            kept.append(slice(max(0, int(filled[0]) - reach), int(filled[-1]) + 1 + reach))
+        rows, columns = kept
+        return replace(
+            self,
+            lowest=self.lowest[:, rows, columns],
+            highest=self.highest[:, rows, columns],
+            corner=(self.corner[0] + rows.start, self.corner[1] + columns.start),
+        )
+
     def expand(
         self, codes: npt.NDArray[np.uint8]
     ) -> Iterator[tuple[int, slice, npt.NDArray[np.uint8]]]:
@@ -79,15 +110,18 @@ class Coarse:
             uint8. Slices without one are left out.
         """
         _, rows, columns = self.shape
+        (z, y, x), (top, left) = self.step, self.corner
         for k in range(self.shape[0]):
-            cells = codes[k // self.step[0]]
+            cells = codes[k // z]
             coded = np.flatnonzero(cells.any(axis=1))
             if coded.size:
                 first, end = int(coded[0]), int(coded[-1]) + 1
-                fine = np.repeat(cells[first:end], self.step[1], axis=0)
-                fine = np.repeat(fine, self.step[2], axis=1)
-                block = slice(first * self.step[1], min(end * self.step[1], rows))
-                yield k, block, fine[: block.stop - block.start, :columns]
+                inside = np.repeat(np.repeat(cells[first:end], y, axis=0), x, axis=1)
+                block = slice((top + first) * y, min((top + end) * y, rows))
+                fine = np.zeros((block.stop - block.start, columns), dtype=np.uint8)
+                covered = fine[:, left * x : left * x + inside.shape[1]]
+                covered[:] = inside[: len(fine), : covered.shape[1]]
+                yield k, block, fine
 
 
 def coarsen(volume: Volume) -> Coarse:

@@ -74,3 +74,40 @@ def test_noise_is_estimated_in_soft_tissue(noise: float) -> None:
 def test_without_soft_tissue_there_is_no_noise() -> None:
     voxels = np.full((2, 8, 8), -1000, dtype=np.int16)
     assert coarsen(Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 1.0)))).noise_hu == 0.0
+
+
+@given(
+    first=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    margin_mm=st.sampled_from([0.0, 3.0, 50.0]),
+)
+def test_what_lies_within_is_every_cell_that_is_dense_and_the_margin(
+    first: tuple[int, int], size: tuple[int, int], margin_mm: float
+) -> None:
+    voxels = np.full((3, 29, 31), -1000, dtype=np.int16)
+    rows, columns = (slice(f, f + s) for f, s in zip(first, size, strict=True))
+    voxels[1, rows, columns] = 40
+    whole = coarsen(Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 0.6))))
+    part = whole.within(-250, margin_mm)
+    codes = np.zeros(whole.lowest.shape, dtype=np.uint8)
+    kept = tuple(slice(c, c + n) for c, n in zip(part.corner, part.lowest.shape[1:], strict=True))
+    codes[:, kept[0], kept[1]] = 1
+    assert not (whole.highest > -250)[codes == 0].any()
+    np.testing.assert_array_equal(part.highest, whole.highest[:, kept[0], kept[1]])
+    reach = [int(np.ceil(margin_mm / side)) for side in whole.spacing[1:]]
+    dense = (whole.highest > -250).any(axis=0)
+    for axis, (side, n) in enumerate(zip(kept, reach, strict=True)):
+        filled = np.flatnonzero(dense.any(axis=1 - axis))
+        assert side.start == max(0, filled[0] - n)
+        assert side.stop == min(dense.shape[axis], filled[-1] + 1 + n)
+    # A code of a cell goes to the same voxels, whichever of the two says it.
+    said = {k: (block, fine) for k, block, fine in whole.expand(codes)}
+    for k, block, fine in part.expand(np.ones(part.lowest.shape, dtype=np.uint8)):
+        assert said[k][0] == block
+        np.testing.assert_array_equal(said[k][1], fine)
+
+
+def test_within_nothing_but_air_is_everything() -> None:
+    voxels = np.full((2, 8, 8), -1000, dtype=np.int16)
+    coarse = coarsen(Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 1.0))))
+    assert coarse.within(-250, 3.0) is coarse

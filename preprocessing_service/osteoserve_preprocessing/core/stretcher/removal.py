@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from osteoserve_preprocessing.core.coarse import Coarse, coarsen
 from osteoserve_preprocessing.core.options import StretcherMethod
-from osteoserve_preprocessing.core.stretcher.body import find_patient
+from osteoserve_preprocessing.core.stretcher.body import DENSE_HU, find_patient
 from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, voxels_of
 from osteoserve_preprocessing.core.stretcher.milara import milara_mask
 from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, LEFT, RIGHT, Past, beside
@@ -26,6 +26,9 @@ WORTH_A_WORD_ML = 5.0
 #: Axial section of the smallest body, cm2, whose thin parts are told from a table's shell: a
 #: newborn's trunk has 80, a wrist 25.
 SMALLEST_BODY_CM2 = 60.0
+#: Air further than this round all that is dense is not looked at: more than anything is grown or
+#: shrunk by, and a cell or two that see their neighbours.
+MARGIN_MM = 16.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
 
 def _by_body(volume: Volume) -> tuple[VoxelMask, str]:
     nothing = VoxelMask(volume.geometry.shape)
-    coarse = coarsen(volume)
+    coarse = coarsen(volume).within(DENSE_HU, MARGIN_MM)
     patient = find_patient(coarse, TABLE_HU)
     largest = float(np.count_nonzero(patient, axis=(1, 2)).max()) * coarse.cell_cm2
     if largest < SMALLEST_BODY_CM2:

@@ -9,6 +9,8 @@ import pytest
 
 from osteoserve_preprocessing.core import StretcherMethod
 from osteoserve_preprocessing.core.stretcher import TABLE_HU, find_stretcher
+from osteoserve_preprocessing.core.stretcher.body import DENSE_HU
+from osteoserve_preprocessing.geometry import Geometry, Volume
 
 TURNS = {
     "supine": lambda array: array,
@@ -44,6 +46,21 @@ def test_gap_between_back_and_table_does_not_matter(
     draw_scene: Any, gap_mm: float, arms: bool
 ) -> None:
     assert_law(draw_scene(table="flat", gap_mm=gap_mm, arms=arms))
+
+
+@pytest.mark.parametrize("kind", ["flat", "curved", "double", None])
+def test_more_air_round_about_changes_nothing(draw_scene: Any, kind: str | None) -> None:
+    volume = draw_scene(table=kind).volume
+    # Whole cells of any size, so that the same voxels share one.
+    more = ((0, 0), (24, 48), (72, 24))
+    voxels = np.pad(volume.voxels, more, constant_values=-1000)
+    padded = Volume(voxels, Geometry(voxels.shape, volume.geometry.spacing))
+    small, large = (find_stretcher(v, StretcherMethod.BODY) for v in (volume, padded))
+    assert small.report == large.report
+    (_, _), (top, bottom), (left, right) = more
+    inside = large.mask.whole()[:, top:-bottom, left:-right]
+    dense = volume.voxels > DENSE_HU
+    np.testing.assert_array_equal(inside & dense, small.mask.whole() & dense)
 
 
 def test_patient_off_centre(draw_scene: Any) -> None:
