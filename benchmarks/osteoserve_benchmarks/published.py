@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from osteoserve_benchmarks.terminal import machine_line
+
 _BLOCK: Final = re.compile(r"(<!-- bench (\S+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 
@@ -44,12 +46,7 @@ def markdown(document: dict[str, Any]) -> str:
         table = _throughput(document)
     else:
         table = _volume(document)
-    machine = document["machine"]
-    gpu = "; ".join(machine["gpu"]) or "no GPU"
-    return (
-        f"{table}\n\nMedians of {document['rounds']} rounds; {machine['cpu']}, {machine['cores']} "
-        f"cores, {gpu}; load before {machine['load_average']:.1f}."
-    )
+    return f"{table}\n\nMedians of {document['rounds']} rounds; {machine_line(document)}."
 
 
 def _volume(document: dict[str, Any]) -> str:

@@ -55,6 +55,7 @@ def test_what_was_typed_between_the_marks_gives_way(tmp_path: Path) -> None:
 def test_every_command_has_a_table_and_a_machine(document: dict[str, object], row: str) -> None:
     table = markdown(document)
     assert row in table.splitlines()
-    assert "A processor, 2 cores, no GPU" in table
+    assert "A processor, 2 cores (avx2), 16 GB; GPU: none; " in table
+    assert table.endswith("unet_skeleton version 1, fp32.")
     columns = {line.count("|") for line in table.splitlines() if line.startswith("|")}
     assert len(columns) == 1
