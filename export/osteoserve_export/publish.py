@@ -88,8 +88,8 @@ def export_model(run: ExportRun, *, say: Say) -> ExportReport:
             notes=(*task.notes(), *_notes(asked, files), *in_bf16.notes),
         )
         _write(report, model, run.card)
-    for fact in report.facts:
-        say(fact)
+    for line in (*report.facts, *in_bf16.notes):
+        say(line)
     say(f"wrote {run.repository / asked.name}")
     return report
 
