@@ -372,21 +372,16 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     tmp_path: Path,
     wanted: signal.Signals,
 ) -> None:
-    for attempt in range(8):
-        out = tmp_path / str(attempt)
-        child = started(*several, "-o", out, "--server", service)
-        wait_for_staging(out, child)
-        child.send_signal(signal.SIGSTOP)
-        held = batch(*several, "-o", out)
-        assert held.returncode == 6
-        assert "another process works with this folder" in held.stderr
-        child.send_signal(wanted)
-        child.send_signal(signal.SIGCONT)
-        _, said = child.communicate(timeout=60)
-        # On a busy machine its last job may be done, and the process about to end, when it is
-        # stopped: then nothing was interrupted.
-        if child.returncode != SOME_FAILED:
-            break
+    out = tmp_path / "out"
+    child = started(*several, "-o", out, "--server", service)
+    wait_for_staging(out, child)
+    child.send_signal(signal.SIGSTOP)
+    held = batch(*several, "-o", out)
+    assert held.returncode == 6
+    assert "another process works with this folder" in held.stderr
+    child.send_signal(wanted)
+    child.send_signal(signal.SIGCONT)
+    _, said = child.communicate(timeout=60)
     assert child.returncode == INTERRUPTED, said
     assert "Traceback" not in said
     rows = table(out)

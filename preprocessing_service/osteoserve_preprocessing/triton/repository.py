@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from osteoserve_preprocessing.errors import TritonStartError
-from osteoserve_preprocessing.profiles import BF16, CPU
+from osteoserve_preprocessing.profiles import BF16, CPU, configuration_file
 
 
 def check_repository(repository: Path, profile: str, models: Sequence[str] = ()) -> None:
@@ -22,7 +22,8 @@ def check_repository(repository: Path, profile: str, models: Sequence[str] = ())
 
     Raises:
         TritonStartError: There is no model in it, or not one that is asked for, or a model lacks
-            the profile. "bf16" is no model's duty, and "cpu" may be a config.pbtxt alone.
+            the profile. "bf16" is no model's duty, if it is then served as on any CPU;
+            "cpu" may be a config.pbtxt alone.
     """
     found = {folder.name: folder for folder in model_folders(repository)}
     if not found:
@@ -36,6 +37,17 @@ def check_repository(repository: Path, profile: str, models: Sequence[str] = ())
             raise TritonStartError(
                 f"model {name} has no profile {profile!r} (it has: {', '.join(profiles)})"
             )
+        if profile == BF16:
+            _check_same_on_any_cpu(found[name])
+
+
+def _check_same_on_any_cpu(model: Path) -> None:
+    served, cpu = (configuration_file(model, profile) for profile in (BF16, CPU))
+    if served.stem != BF16 and served.read_bytes() != cpu.read_bytes():
+        raise TritonStartError(
+            f"model {model.name} has no profile {BF16!r}; {served.name}, which Triton takes "
+            f"instead, is not configs/{cpu.name}: make them alike, or serve --profile {CPU}"
+        )
 
 
 def link_models(repository: Path, models: Sequence[str], folder: Path) -> Path:

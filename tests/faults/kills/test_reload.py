@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,9 @@ def test_no_answer_names_a_model_that_did_not_give_it(
     """A Triton that is killed comes back with what then is in the repository."""
     with start() as service, HeldCall(service.address, study, MODEL) as call:
         serve_instead(repository, second_network())
-        os.kill(service.pid_of("tritonserver"), signal.SIGKILL)
-        assert soon(lambda: not service.serving(), within_s=5)
+        killed = service.pid_of("tritonserver")
+        os.kill(killed, signal.SIGKILL)
+        assert soon(partial(service.tells, "tritonserver", killed), within_s=5)
         assert soon(service.serving, within_s=30)
         with pytest.raises(grpc.RpcError) as caught:
             call.digest()

@@ -43,6 +43,15 @@ def test_in_bf16_a_model_without_it_is_served_as_on_any_cpu(tmp_path: Path) -> N
     check_repository(tmp_path, "bf16")
 
 
+def test_in_bf16_no_model_is_served_otherwise_than_on_any_cpu(tmp_path: Path) -> None:
+    """Triton would take config.pbtxt, and leave out what was changed for the CPU."""
+    add_model(tmp_path, "detector", "cpu")
+    (tmp_path / "detector" / "configs" / "cpu.pbtxt").write_text("changed")
+    check_repository(tmp_path, "cpu")
+    with pytest.raises(TritonStartError, match=r"detector .*config\.pbtxt.*--profile cpu"):
+        check_repository(tmp_path, "bf16")
+
+
 @pytest.mark.parametrize(("profiles", "profile"), [((), "gpu"), (("gpu",), "cpu")])
 def test_a_model_without_it_is_refused(
     tmp_path: Path, profiles: tuple[str, ...], profile: str
