@@ -94,7 +94,8 @@ def check_agreement(study: Study, labels: npt.NDArray[np.uint8], report: pb.Segm
             f"{study.volume.geometry.shape}"
         )
     values = [label.value for label in report.model.labels]
-    counts = {value: int(np.count_nonzero(labels == value)) for value in values}
+    # Slice by slice: a comparison of the whole map would take as much memory again.
+    counts = {value: sum(int(np.count_nonzero(k == value)) for k in labels) for value in values}
     if sum(counts.values()) != np.count_nonzero(labels):
         raise ServiceError("the label map holds values that are no labels of the model")
     reported = {measure.value: measure.voxels for measure in report.labels}

@@ -18,6 +18,8 @@ from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 
 #: How many axial slices are shown, where there are as many.
 SLICES = 6
+#: Half the time of the usual 6, for a twentieth more bytes.
+PNG_LEVEL = 4
 
 
 def preview(
@@ -58,4 +60,4 @@ def write_preview(
     Raises:
         OSError: The file could not be written.
     """
-    preview(study, labels, report, warnings=warnings).save(path, format="PNG")
+    preview(study, labels, report, warnings=warnings).save(path, format="PNG", compress_level=PNG_LEVEL)

@@ -47,25 +47,32 @@ def project(volume: DisplayVolume, view: View) -> Projection:
     right; sagittal ones to the back, as seen from the patient's left.
     """
     axis = 1 if view == "coronal" else 2
-    labelled = volume.labels != 0
-    depth = labelled.sum(axis=axis, dtype=np.uint16) * np.float32(volume.spacing[axis])
+    passed, front = _along_rays(volume.labels, axis)
     height, across = volume.extent[0], volume.extent[3 - axis]
     return Projection(
         maximum=volume.voxels.max(axis=axis)[::-1],
-        depth=depth[::-1],
-        front=_front(volume.labels, labelled, axis)[::-1],
+        depth=passed[::-1] * np.float32(volume.spacing[axis]),
+        front=front[::-1],
         extent=(height, across),
     )
 
 
-def _front(
-    labels: npt.NDArray[np.uint8], labelled: npt.NDArray[np.bool_], axis: int
-) -> npt.NDArray[np.uint8]:
-    """The first label along y from the front, or along x from the patient's left."""
-    if axis == 2:
-        labels, labelled = labels[..., ::-1], labelled[..., ::-1]
-    first = np.expand_dims(labelled.argmax(axis=axis), axis)
-    return np.asarray(np.take_along_axis(labels, first, axis=axis).squeeze(axis))
+def _along_rays(
+    labels: npt.NDArray[np.uint8], axis: int
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
+    """How many labelled voxels each ray passes, and the label that it meets first.
+
+    Rays run along y from the front, or along x from the patient's left; slice by slice, for what
+    is made of a whole volume would be as large as that.
+    """
+    shape = (len(labels), labels.shape[3 - axis])
+    passed, front = np.empty(shape, dtype=np.uint16), np.empty(shape, dtype=np.uint8)
+    for k, slice_ in enumerate(labels):
+        rays = np.ascontiguousarray(slice_.T if axis == 1 else slice_[:, ::-1])
+        labelled = rays != 0
+        labelled.sum(axis=1, dtype=np.uint16, out=passed[k])
+        front[k] = rays[np.arange(len(rays)), labelled.argmax(axis=1)]
+    return passed, front
 
 
 def render_projection(
