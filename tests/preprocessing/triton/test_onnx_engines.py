@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,28 @@ def test_the_number_of_streams_changes_nothing(model: Path, streams: str) -> Non
     assert f"{streams} streams, 2 threads" in engine.description
     plain = open_engine(request_for(model, threads=1))
     np.testing.assert_array_equal(labels_of(engine, slices), labels_of(plain, slices))
+
+
+FIRST_SLICES = """
+import sys
+from pathlib import Path
+
+import numpy as np
+from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines.openvino_cpu import (
+    OpenVinoEngine,
+)
+
+engine = OpenVinoEngine(Path(sys.argv[1]), ("labels",), {"num_streams": "2", "num_of_threads": "2"})
+sys.setswitchinterval(1e-6)  # streams interrupt each other wherever they can
+for part in engine.begin({"slices": np.zeros((4, 64, 64), np.uint8)}, batched=True):
+    part.result()
+"""
+
+
+def test_the_first_slices_may_come_at_once(model: Path) -> None:
+    """In a process of its own each time: what is first happens once."""
+    for _ in range(8):
+        subprocess.run([sys.executable, "-c", FIRST_SLICES, model], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("changes", [{}, openvino()])

@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
+import numpy as np
+
 from .engine import EngineError, Parts, Tensors, available_cores, batch_size, check_outputs
 
 #: By precision: OpenVINO's name for it, and the capability that a CPU must have.
@@ -41,6 +43,7 @@ class OpenVinoEngine:
         threads = _count(parameters, "num_of_threads")
         streams = min(_count(parameters, "num_streams"), threads)
         openvino = _import_openvino()
+        _set_up_numpy_bridge(openvino)
         core = openvino.Core()
         settings = {
             "INFERENCE_PRECISION_HINT": _precision_hint(core, self.precision),
@@ -116,3 +119,11 @@ def _import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+def _set_up_numpy_bridge(openvino: Any) -> None:
+    # OpenVINO sets up its way to and from NumPy when it first needs it. Two streams that need it at
+    # once wait for each other for ever: one for Python's lock, the other, with it, for the setup.
+    tensor = openvino.Tensor(np.zeros(1, dtype=np.uint8), shared_memory=True)
+    tensor.element_type.to_dtype()
+    _ = tensor.data
