@@ -72,7 +72,7 @@ STUDIES = [
         "ct_abdomen_j2k/example_ct_dicom",
         "ct_abdomen_j2k/example_seg_dicom.nii.gz",
         BONES,
-        0.84,
+        0.85,
         0.90,
     ),
 ]
@@ -112,7 +112,4 @@ def test_the_abdomen_on_the_cells_of_its_reference(
     reference = on_cells(truth, (z, y, x))
     assert set(np.unique(reference)) == {0.0, 1.0}, "the reference has other cells"
     labels, _ = client.segment(study.volume, model="unet_skeleton")
-    dice = dice_of(on_cells(labels == 1, (z, y, x)) > 0.5, reference > 0.5)
-    assert dice >= 0.89
-    if dice < 0.90:
-        pytest.xfail(f"Dice {dice:.3f}, 0.90 is wanted: the model needs more training")
+    assert dice_of(on_cells(labels == 1, (z, y, x)) > 0.5, reference > 0.5) >= 0.90
