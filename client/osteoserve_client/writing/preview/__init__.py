@@ -60,4 +60,5 @@ def write_preview(
     Raises:
         OSError: The file could not be written.
     """
-    preview(study, labels, report, warnings=warnings).save(path, format="PNG", compress_level=PNG_LEVEL)
+    picture = preview(study, labels, report, warnings=warnings)
+    picture.save(path, format="PNG", compress_level=PNG_LEVEL)
