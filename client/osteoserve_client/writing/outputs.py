@@ -95,7 +95,9 @@ def check_agreement(study: Study, labels: npt.NDArray[np.uint8], report: pb.Segm
         )
     values = [label.value for label in report.model.labels]
     # Slice by slice: a comparison of the whole map would take as much memory again.
-    counts = {value: sum(int(np.count_nonzero(k == value)) for k in labels) for value in values}
+    counts = {
+        value: sum(int(np.count_nonzero(slice_ == value)) for slice_ in labels) for value in values
+    }
     if sum(counts.values()) != np.count_nonzero(labels):
         raise ServiceError("the label map holds values that are no labels of the model")
     reported = {measure.value: measure.voxels for measure in report.labels}
