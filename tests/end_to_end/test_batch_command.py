@@ -302,6 +302,20 @@ def check_as_undisturbed(out: Path, reference: Path) -> None:
     assert len(done) == 2
 
 
+def signalled_at(
+    step: str, when: str, number: int, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, which a signal reaches at one of its own steps."""
+    script = Path(__file__).with_name("batch_signalled_at.py")
+    return subprocess.run(
+        [sys.executable, script, step, when, str(int(number)), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 def check_whole(out: Path) -> None:
     for folder in out.glob("ct-*"):
         assert {path.name for path in folder.iterdir()} == CT_OUTPUTS
@@ -346,20 +360,37 @@ def test_killed_at_its_most_delicate_steps_it_ends_as_if_it_had_not_been(
     when: str,
 ) -> None:
     arguments = ["batch", *several, "-o", tmp_path / "out", "--server", service]
-    script = Path(__file__).with_name("batch_killed_at.py")
-    killed = subprocess.run(
-        [sys.executable, script, step, when, *map(str, arguments)],
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert signalled_at(step, when, signal.SIGKILL, *arguments).returncode == -signal.SIGKILL
     check_whole(tmp_path / "out")
     published = {path: path.stat().st_ino for path in (tmp_path / "out").glob("ct-*/*.dcm")}
     assert batch(*several, "-o", tmp_path / "out").returncode == SOME_FAILED
     check_as_undisturbed(tmp_path / "out", undisturbed[0])
     # What had appeared is what stays: nobody who took it away meanwhile has another one.
     assert {path: path.stat().st_ino for path in published} == published
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["claim", "note", "publish", "finish"])
+def test_an_interrupt_waits_for_the_step_that_it_comes_into(
+    batch: Batch,
+    service: str,
+    several: tuple[Path, ...],
+    undisturbed: tuple[Path, object],
+    tmp_path: Path,
+    step: str,
+    when: str,
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["batch", *several, "-o", out, "--server", service]
+    done = signalled_at(step, when, signal.SIGINT, *arguments)
+    assert done.returncode == INTERRUPTED, done.stderr
+    assert "Traceback" not in done.stderr
+    rows = table(out)
+    assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
+    assert "running" not in {row["state"] for row in rows.values()}
+    assert batch(*several, "-o", out).returncode == SOME_FAILED
+    check_as_undisturbed(out, undisturbed[0])
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 from osteoserve_client.batch.candidates import BatchInput
 from osteoserve_client.batch.connection import Connection
@@ -97,19 +98,14 @@ class Run:
             ServiceUnavailableError: The service went away and did not come back.
             ServiceRefusedError: It no longer lets the client in, or no longer serves the model.
         """
-        threads = [Thread(target=self._work, daemon=True) for _ in range(parallel)]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                # Without a limit, an interrupt would wait for the thread.
-                while thread.is_alive():
-                    thread.join(POLL_S)
-        except BaseException:
-            self._end()
-            for thread in threads:
-                thread.join()
-            raise
+        # Not bare threads: before Python 3.13 one that is waited for counts as ended when the
+        # waiting is interrupted, and would go on writing behind our back (CPython issue 90882).
+        with ThreadPoolExecutor(parallel) as workers:
+            try:
+                wait([workers.submit(self._work) for _ in range(parallel)])
+            except BaseException:
+                self._end()
+                raise
         if self._fatal is not None:
             raise self._fatal
 
