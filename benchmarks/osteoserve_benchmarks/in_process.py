@@ -113,6 +113,7 @@ class InProcess:
             nominal_mm=self._contract.pixel_spacing_mm,
             range_mm=self._contract.pixel_spacing_range_mm,
             size_multiple=self._contract.size_multiple,
+            cut_to_body=self._contract.cut_to_body,
         )
 
     def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
 from osteoserve_export.conversion.model_files import ModelFiles
 from osteoserve_export.errors import ParityError, PublishError, UnavailableError
 from osteoserve_export.model_folder import new_model_folder
@@ -22,6 +25,8 @@ from osteoserve_export.specification import (
 )
 from osteoserve_export.tasks import Task, task_of
 from osteoserve_export.tasks.task import Proof
+from osteoserve_preprocessing.errors import ContractError
+from osteoserve_preprocessing.inference import ModelContract, contract_from_config
 from osteoserve_preprocessing.inference.configuration import (
     ONNX_FILE,
     PlanFile,
@@ -88,7 +93,7 @@ def export_model(run: ExportRun, *, say: Say) -> ExportReport:
             notes=(*task.notes(), *_notes(asked, files), *in_bf16.notes),
         )
         _write(report, model, run.card)
-    for line in (*report.facts, *in_bf16.notes):
+    for line in (*report.facts, *report.notes):
         say(line)
     say(f"wrote {run.repository / asked.name}")
     return report
@@ -117,10 +122,24 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
         shutil.copytree(model, Path(scratch) / asked.name)
         proof = task.compare(ModelFiles(served, None, None), Path(scratch))
         _check(task, proof)
+        task.check_contract(_contract(model, asked))
         _agree(proof, say)
+        for note in task.notes():
+            say(note)
         if configuration_file(model, BF16).stem == BF16:
             _prove_bf16(task, Path(scratch), say)
     return proof
+
+
+def _contract(model: Path, asked: ExportSpecification) -> ModelContract:
+    path = model / "config.pbtxt"
+    try:
+        config = text_format.Parse(path.read_text("utf-8"), model_config_pb2.ModelConfig())
+        return contract_from_config(config, str(asked.version))
+    except OSError as error:
+        raise PublishError(f"{path} cannot be read: {error.strerror}") from error
+    except (text_format.ParseError, ContractError) as error:
+        raise PublishError(f"{path} states no contract: {error}") from error
 
 
 def _prove_bf16(task: Task, repository: Path, say: Say) -> None:

@@ -41,14 +41,25 @@ def slice_trials(
     """
     odd = ellipses(5, 5 * size_multiple, 7 * size_multiple)
     if studies:
-        found = [_trial(path, path.name, asked, size_multiple) for path in studies]
-        return (*found, odd)
+        return (*(_trial(path, path.name, asked, size_multiple) for path in studies), odd)
+    return (*phantom_trials(asked, size_multiple=size_multiple), odd)
+
+
+def phantom_trials(asked: SegmentationSpecification, *, size_multiple: int) -> tuple[Trial, ...]:
+    """Slices of phantoms alone, from thigh to vertex: bodies small and large, with air around them.
+
+    Args:
+        asked: Window, normalisation and pixel spacing.
+        size_multiple: H and W are multiples of it.
+
+    Raises:
+        PublishError: The phantoms could not be made.
+    """
     with phantom_studies("ct", PHANTOM_SEEDS, "--slices", str(SLICES)) as folders:
-        found = [
+        return tuple(
             _trial(path, f"phantom {seed}", asked, size_multiple)
             for path, seed in zip(folders, PHANTOM_SEEDS, strict=True)
-        ]
-    return (*found, odd)
+        )
 
 
 def _trial(path: Path, name: str, asked: SegmentationSpecification, size_multiple: int) -> Trial:

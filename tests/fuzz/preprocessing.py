@@ -83,7 +83,11 @@ def ct_volume(volume: Volume, options: PreprocessingOptions) -> None:
     assert not done.slices[~kept].any()
     _check_ascending(volume.voxels[kept], done.slices[kept], removed[kept])
     sampling = in_plane_sampling(
-        done.geometry, nominal_mm=1.0, range_mm=(0.5, 1.5), size_multiple=16
+        done.geometry,
+        nominal_mm=1.0,
+        range_mm=(0.5, 1.5),
+        size_multiple=16,
+        cut_to_body=True,
     ).around(done.slices)
     assert max(sampling.matrix) <= LARGEST + 16
     if np.prod(sampling.matrix) <= _MOST_MATRIX:

@@ -84,13 +84,27 @@ class SegmentationProof:
 def expectations(
     reference: Reference, trials: Sequence[Trial], asked: SegmentationSpecification
 ) -> tuple[Expected, ...]:
+    """Ask the network itself, for answers that can prove something.
+
+    Raises:
+        ParityError: As `answers`, or the trials show one of its labels nowhere: then agreement
+            would prove nothing.
+    """
+    found = answers(reference, trials, asked)
+    _check_expressive(found, asked.label_names)
+    return found
+
+
+def answers(
+    reference: Reference, trials: Sequence[Trial], asked: SegmentationSpecification
+) -> tuple[Expected, ...]:
     """Ask the network itself.
 
     Raises:
-        ParityError: It does not give as many classes as there are labels, or the trials show one
-            of its labels nowhere: then agreement would prove nothing.
+        ParityError: It does not give as many classes as there are labels, or answers with numbers
+            that are not finite.
     """
-    answers = []
+    found = []
     for trial in trials:
         logits = reference.logits(trial.images)
         if logits.shape[1] != asked.output_channels:
@@ -100,9 +114,8 @@ def expectations(
             )
         if not np.isfinite(logits).all():
             raise ParityError(f"the network answers {trial.name} with numbers that are not finite")
-        answers.append(Expected(trial, logits, reference.labels(logits)))
-    _check_expressive(answers, asked.label_names)
-    return tuple(answers)
+        found.append(Expected(trial, logits, reference.labels(logits)))
+    return tuple(found)
 
 
 def compare_runtime(
@@ -145,10 +158,10 @@ def compare_labels(
     return tuple(_rows(name, expected, batch, labels, None, asked))
 
 
-def _check_expressive(answers: Sequence[Expected], names: Mapping[int, str]) -> None:
-    total = sum(item.labels.size for item in answers)
+def _check_expressive(expected: Sequence[Expected], names: Mapping[int, str]) -> None:
+    total = sum(item.labels.size for item in expected)
     for value, name in {0: "background", **names}.items():
-        share = sum(int(np.count_nonzero(item.labels == value)) for item in answers) / total
+        share = sum(int(np.count_nonzero(item.labels == value)) for item in expected) / total
         if share < LEAST_SHARE:
             raise ParityError(
                 f"no proof: the network finds {name} in {share:.1e} of the trial pixels; give a "

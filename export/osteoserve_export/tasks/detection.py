@@ -23,7 +23,7 @@ from osteoserve_export.parity.detection_reference import DetectionReference
 from osteoserve_export.parity.everywhere import compare_detector_everywhere
 from osteoserve_export.specification import DetectionSpecification
 from osteoserve_export.trial_views import view_trials
-from osteoserve_preprocessing.inference import DetectionContract
+from osteoserve_preprocessing.inference import DetectionContract, ModelContract
 
 
 class DetectionTask:
@@ -108,6 +108,9 @@ class DetectionTask:
         except ParityError as error:
             return f"; no runtime can do better, for the answers hang on rounding: {error}"
         return ""
+
+    def check_contract(self, contract: ModelContract) -> None:
+        """See `Task.check_contract`: a detector's images have one size and are shown whole."""
 
     def notes(self) -> list[str]:
         """See `Task.notes`."""

@@ -10,14 +10,21 @@ from torch import nn
 from osteoserve_export.architectures import size_multiple_of
 from osteoserve_export.checkpoints import load_network
 from osteoserve_export.conversion.model_files import ModelFiles, write_model_files
+from osteoserve_export.errors import ParityError
 from osteoserve_export.graphs.channels import input_channels
 from osteoserve_export.graphs.segmentation import SegmentationGraph
+from osteoserve_export.parity.cutting import Cutting, compare_cut
 from osteoserve_export.parity.everywhere import compare_everywhere, compare_in_bf16
-from osteoserve_export.parity.proof import Expected, SegmentationProof, expectations
+from osteoserve_export.parity.proof import (
+    Expected,
+    SegmentationProof,
+    answers,
+    expectations,
+)
 from osteoserve_export.parity.reference import Reference
 from osteoserve_export.specification import SegmentationSpecification
-from osteoserve_export.trial_slices import slice_trials
-from osteoserve_preprocessing.inference import SegmentationContract
+from osteoserve_export.trial_slices import phantom_trials, slice_trials
+from osteoserve_preprocessing.inference import ModelContract, SegmentationContract
 
 
 class SegmentationTask:
@@ -38,6 +45,7 @@ class SegmentationTask:
         self._multiple = asked.size_multiple or size_multiple_of(self.network)
         self._graph = _graph(self.network, asked)
         self._expected: tuple[Expected, ...] = ()
+        self._cutting: Cutting | None = None
 
     @property
     def folded(self) -> int:
@@ -56,6 +64,12 @@ class SegmentationTask:
         reference = Reference(self.network, asked, channels=channels)
         trials = slice_trials(studies, asked, size_multiple=multiple)
         self._expected = expectations(reference, trials, asked)
+        in_air = [item for item in self._expected if item.trial.anatomical]
+        if studies:
+            # A study may be cropped to the patient, and then has nothing to cut away.
+            phantoms = phantom_trials(asked, size_multiple=multiple)
+            in_air += answers(reference, phantoms, asked)
+        self._cutting = compare_cut(reference, in_air, asked, size_multiple=multiple)
 
     def write(self, folder: Path, scratch: Path) -> ModelFiles:
         """See `Task.write`."""
@@ -81,6 +95,7 @@ class SegmentationTask:
             pixel_spacing_mm=asked.pixel_spacing_mm,
             pixel_spacing_range_mm=asked.pixel_spacing_range_mm,
             size_multiple=self._multiple,
+            cut_to_body=self._cutting is not None and self._cutting.agrees,
             digest=digest,
             precision="fp32",
             file_precision=asked.precision,
@@ -101,9 +116,17 @@ class SegmentationTask:
         """See `Task.rounding`: nothing, since each pixel is decided by itself."""
         return ""
 
+    def check_contract(self, contract: ModelContract) -> None:
+        """See `Task.check_contract`: slices may be cut only where the network bears it."""
+        cut = isinstance(contract, SegmentationContract) and contract.cut_to_body
+        if cut and self._cutting is not None and not self._cutting.agrees:
+            raise ParityError(f"the configuration has cut_to_body, but {self._cutting.worst}")
+
     def notes(self) -> list[str]:
         """See `Task.notes`."""
         folding, notes = self._graph.folding, []
+        if self._cutting is not None:
+            notes.append(self._cutting.note)
         notes.append(f"Batch normalisations folded into convolutions: {self._graph.folded}.")
         if folding.reason:
             notes.append(f"Batch normalisation was not folded: {folding.reason}.")

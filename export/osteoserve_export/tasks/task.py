@@ -103,6 +103,16 @@ class Task(Protocol):
         """
         ...
 
+    def check_contract(self, contract: ModelContract) -> None:
+        """Refuse a configuration that has the service do what the network does not bear.
+
+        Args:
+            contract: What the configuration states.
+
+        Raises:
+            ParityError: Says what.
+        """
+
     def notes(self) -> list[str]:
         """What a reader of the report should know of the network, one line each."""
         ...

@@ -78,6 +78,7 @@ def segment(
         nominal_mm=PIXEL_SPACING_MM,
         range_mm=PIXEL_SPACING_RANGE_MM,
         size_multiple=size_multiple,
+        cut_to_body=True,
     )
     labels = np.zeros_like(prepared.slices)
     for section in sections(prepared.slices):

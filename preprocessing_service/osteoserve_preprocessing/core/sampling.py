@@ -49,6 +49,7 @@ class InPlaneSampling:
         network_mm: (y, x) of the network's pixels, mm; equal to ``spacing_mm`` where nothing is
             resampled.
         size_multiple: Height and width of the matrix are multiples of this.
+        cut_to_body: Whether the network answers the same when air around the body is cut away.
         part: (first, end) row and (first, end) column of the whole matrix that the network sees,
             in multiples of ``size_multiple``; None for all of it. What lies outside is background.
     """
@@ -57,6 +58,7 @@ class InPlaneSampling:
     spacing_mm: tuple[float, float]
     network_mm: tuple[float, float]
     size_multiple: int
+    cut_to_body: bool
     part: tuple[Range, Range] | None = None
 
     @property
@@ -96,14 +98,15 @@ class InPlaneSampling:
     def around(self, slices: npt.NDArray[np.uint8]) -> InPlaneSampling:
         """The same sampling of no more than what lies around the body.
 
-        Air is 0, as is what a network pads its images with, so cutting it away changes next to
-        nothing; `MARGIN` says how much.
+        Air is 0, as is what a convolution pads its images with, so cutting it away changes next to
+        nothing; `MARGIN` says how much. Networks that see an image as a whole (normalised by its
+        own mean, attention) answer otherwise, and are shown all of it: ``cut_to_body`` is False.
 
         Args:
             slices: (N, Y, X) uint8, those that are to be cut alike: a section of a volume.
         """
         highest = slices.max(axis=0, initial=0)
-        if not highest.any():
+        if not self.cut_to_body or not highest.any():
             return self
         part = []
         for axis, (_, size) in enumerate(self._whole):
@@ -116,7 +119,7 @@ class InPlaneSampling:
         return replace(self, part=(part[0], part[1]))
 
     def cut(self, slices: npt.NDArray[np.uint8]) -> tuple[InPlaneSampling, npt.NDArray[np.uint8]]:
-        """Slices as the network sees them when they are cut to what lies `around` the body.
+        """Slices as the network sees them, cut to what lies `around` the body where it may be.
 
         Args:
             slices: (N, Y, X) uint8, grey values of a section.
@@ -220,7 +223,12 @@ class InPlaneSampling:
 
 
 def in_plane_sampling(
-    geometry: Geometry, *, nominal_mm: float, range_mm: tuple[float, float], size_multiple: int
+    geometry: Geometry,
+    *,
+    nominal_mm: float,
+    range_mm: tuple[float, float],
+    size_multiple: int,
+    cut_to_body: bool = False,
 ) -> InPlaneSampling:
     """Choose between padding alone and resampling.
 
@@ -229,6 +237,7 @@ def in_plane_sampling(
         nominal_mm: Pixel spacing that the network was trained at.
         range_mm: (smallest, largest) pixel spacing that it takes as it is.
         size_multiple: Height and width of the matrix are multiples of this.
+        cut_to_body: Whether air around the body may be cut away.
 
     Returns:
         Padding alone where the study's pixels are square (to 1 %) and inside the range, else
@@ -249,7 +258,7 @@ def in_plane_sampling(
     y, x = (max(round(size, SPACING_DECIMALS), SMALLEST_MM) for size in geometry.spacing[1:])
     fits = smallest <= min(y, x) and max(y, x) <= largest and abs(y - x) <= SQUARE_TOLERANCE * x
     network = (y, x) if fits else (nominal_mm, nominal_mm)
-    sampling = InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple)
+    sampling = InPlaneSampling((shape[0], shape[1]), (y, x), network, size_multiple, cut_to_body)
     if sampling.resamples and max(sampling.covered) > LARGEST:
         raise GeometryError(
             f"slices of {shape[0]}x{shape[1]} pixels of {y:g} x {x:g} mm would have more than "

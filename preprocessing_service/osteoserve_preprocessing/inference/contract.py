@@ -114,6 +114,8 @@ class SegmentationContract(ModelContract):
         pixel_spacing_mm: Pixel spacing that it was trained on, mm.
         pixel_spacing_range_mm: Least and largest spacing that it takes without resampling, mm.
         size_multiple: H and W must be multiples of it.
+        cut_to_body: Whether it was proved to answer the same when air around the body is cut away;
+            otherwise it is shown whole slices.
         output_name: Name of the output tensor.
     """
 
@@ -125,6 +127,7 @@ class SegmentationContract(ModelContract):
     pixel_spacing_mm: float
     pixel_spacing_range_mm: tuple[float, float]
     size_multiple: int
+    cut_to_body: bool = False
     input_name: str = "slices"
     output_name: str = "labels"
 

@@ -90,6 +90,7 @@ def _segmentation(contract: ModelContract) -> dict[str, str]:
         "pixel_spacing_mm": repr(contract.pixel_spacing_mm),
         "pixel_spacing_range_mm": ",".join(map(repr, contract.pixel_spacing_range_mm)),
         "size_multiple": str(contract.size_multiple),
+        "cut_to_body": str(contract.cut_to_body).lower(),
     }
 
 
@@ -142,6 +143,7 @@ def _read_segmentation(
         pixel_spacing_mm=_numbers(config, "pixel_spacing_mm", count=1)[0],
         pixel_spacing_range_mm=(low, high),
         size_multiple=_whole_numbers(config, "size_multiple", count=1)[0],
+        cut_to_body=_cut_to_body(config),
         input_name=_slice_tensor("input", config.input),
         output_name=_slice_tensor("output", config.output),
     )
@@ -167,6 +169,16 @@ def _text(config: model_config_pb2.ModelConfig, key: str) -> str:
     if name not in config.parameters:
         raise ContractError(f"parameter {name} is missing")
     return str(config.parameters[name].string_value)
+
+
+def _cut_to_body(config: model_config_pb2.ModelConfig) -> bool:
+    """Where nothing is stated, nothing was proved: whole slices are right for every network."""
+    if "osteoserve.cut_to_body" not in config.parameters:
+        return False
+    text = _text(config, "cut_to_body")
+    if text not in ("true", "false"):
+        raise wrong("cut_to_body", "must be true or false", text)
+    return text == "true"
 
 
 def _numbers(config: model_config_pb2.ModelConfig, key: str, *, count: int) -> list[float]:

@@ -64,6 +64,7 @@ def sampling_for(geometry: Geometry, contract: SegmentationContract) -> InPlaneS
         nominal_mm=contract.pixel_spacing_mm,
         range_mm=contract.pixel_spacing_range_mm,
         size_multiple=contract.size_multiple,
+        cut_to_body=contract.cut_to_body,
     )
 
 

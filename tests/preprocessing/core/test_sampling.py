@@ -11,11 +11,22 @@ from osteoserve_preprocessing.geometry import Geometry
 
 
 def sampling(
-    rows: int, columns: int, y: float, x: float, *, nominal: float = 1.0, multiple: int = 16
+    rows: int,
+    columns: int,
+    y: float,
+    x: float,
+    *,
+    nominal: float = 1.0,
+    multiple: int = 16,
+    cut_to_body: bool = True,
 ) -> InPlaneSampling:
     geometry = Geometry((2, rows, columns), (3.0, y, x))
     return in_plane_sampling(
-        geometry, nominal_mm=nominal, range_mm=(0.6, 1.3), size_multiple=multiple
+        geometry,
+        nominal_mm=nominal,
+        range_mm=(0.6, 1.3),
+        size_multiple=multiple,
+        cut_to_body=cut_to_body,
     )
 
 
@@ -186,6 +197,16 @@ def test_the_part_around_a_body_is_cut_from_the_whole(
     assert np.array_equal(
         around.backward(labels[:, top:bottom, left:right], 1), whole.backward(labels, 1)
     )
+
+
+def test_a_network_that_sees_slices_as_a_whole_is_shown_all_of_them() -> None:
+    whole = sampling(64, 300, 1.0, 1.0, cut_to_body=False)
+    slices = np.zeros((1, 64, 300), np.uint8)
+    slices[0, 30:34, 100:104] = 9
+    assert whole.around(slices) is whole
+    around, seen = whole.cut(slices)
+    assert np.array_equal(around.backward(seen, 9), slices)
+    assert seen.shape == (1, *whole.matrix)
 
 
 def test_no_body_has_no_part() -> None:

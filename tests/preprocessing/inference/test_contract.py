@@ -56,6 +56,7 @@ def contracts(draw: st.DrawFn) -> SegmentationContract:
         pixel_spacing_mm=spacing,
         pixel_spacing_range_mm=(low, high),
         size_multiple=draw(st.integers(1, 256)),
+        cut_to_body=draw(st.booleans()),
         digest=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
         precision=draw(st.sampled_from(["fp32", "bf16"])),
         file_precision=draw(st.sampled_from(FILE_PRECISIONS)),
@@ -143,6 +144,14 @@ def test_a_second_output_changes_nothing_in_the_contract(contract: SegmentationC
         assert contract_from_config(config, "1").output_name == contract.output_name
 
 
+def test_whole_slices_are_shown_where_nothing_is_said_of_cutting(
+    config: model_config_pb2.ModelConfig,
+) -> None:
+    """Written by hand, or before it was a parameter: right for every network."""
+    assert contract_from_config(config, "1").cut_to_body
+    assert not contract_from_config(without(config, "osteoserve.cut_to_body"), "1").cut_to_body
+
+
 def without(config: model_config_pb2.ModelConfig, key: str) -> model_config_pb2.ModelConfig:
     lacking = model_config_pb2.ModelConfig()
     lacking.CopyFrom(config)
@@ -153,7 +162,8 @@ def without(config: model_config_pb2.ModelConfig, key: str) -> model_config_pb2.
 def test_each_parameter_is_needed_and_named_when_missing(
     contract: SegmentationContract, config: model_config_pb2.ModelConfig
 ) -> None:
-    for key in set(contract_parameters(contract)) - {"osteoserve.task"}:
+    optional = {"osteoserve.task", "osteoserve.cut_to_body"}
+    for key in set(contract_parameters(contract)) - optional:
         with pytest.raises(ContractError, match=f"model box: parameter {key} is missing"):
             contract_from_config(without(config, key), "1")
 
@@ -239,6 +249,7 @@ def test_tensors_that_are_no_detections_are_refused(
         ("pixel_spacing_range_mm", "1,inf"),
         ("size_multiple", "0"),
         ("size_multiple", "1.5"),
+        ("cut_to_body", "perhaps"),
         ("orientation", "RAS axial"),
         ("model_sha256", "abc"),
         ("model_sha256", "A" * 64),

@@ -78,6 +78,7 @@ def write_model(folder: Path, model: bytes, **changes: Any) -> SegmentationContr
         "pixel_spacing_mm": 1.0,
         "pixel_spacing_range_mm": (0.5, 1.5),
         "size_multiple": 16,
+        "cut_to_body": True,
         "digest": hashlib.sha256(model).hexdigest(),
         "precision": "fp32",
         "max_batch": 8,
