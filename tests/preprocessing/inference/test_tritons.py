@@ -130,7 +130,9 @@ async def test_requests_reach_both(
         labels = await session.segment(await session.contract("box"), slices, timeout_s=60)
     np.testing.assert_array_equal(labels, box_labels(slices))
     shares = [images_answered(each) - earlier for each, earlier in zip(ready, before, strict=True)]
-    assert min(shares) >= len(slices) // 5
+    # How many each gets depends on how fast it answers; the slower one gets fewer.
+    assert all(shares)
+    assert sum(shares) == len(slices)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
