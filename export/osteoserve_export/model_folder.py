@@ -33,18 +33,39 @@ def new_model_folder(repository: Path, name: str, version: int) -> Iterator[Path
     if (place / str(version)).exists():
         raise PublishError(f"{place} has a version {version} already: choose another --version")
     try:
-        repository.mkdir(parents=True, exist_ok=True)
-        # Hidden, so that a Triton that polls the repository never takes it for a model.
-        with tempfile.TemporaryDirectory(dir=repository, prefix=".export-") as temporary:
-            folder = Path(temporary) / "new" / name
-            folder.mkdir(parents=True)
-            for other in _versions(place):
-                shutil.copytree(other, folder / other.name)
-            (folder / str(version)).mkdir()
-            yield folder.parent
-            _replace(folder, place)
+        with _made(repository), _written(repository, name, version) as new:
+            yield new
     except OSError as error:
         raise PublishError(f"{place} could not be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder, and take it away again where what it was made for fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for each in missing:
+            if any(each.iterdir()):
+                break
+            each.rmdir()
+        raise
+
+
+@contextmanager
+def _written(repository: Path, name: str, version: int) -> Iterator[Path]:
+    place = repository / name
+    # Hidden, so that a Triton that polls the repository never takes it for a model.
+    with tempfile.TemporaryDirectory(dir=repository, prefix=".export-") as temporary:
+        folder = Path(temporary) / "new" / name
+        folder.mkdir(parents=True)
+        for other in _versions(place):
+            shutil.copytree(other, folder / other.name)
+        (folder / str(version)).mkdir()
+        yield folder.parent
+        _replace(folder, place)
 
 
 def _versions(place: Path) -> list[Path]:

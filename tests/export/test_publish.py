@@ -327,6 +327,7 @@ def test_broken_input_is_one_line_and_changes_nothing(
     assert len(done.output.strip().splitlines()) <= 2, done.output
     assert done.output.strip().splitlines()[-1].startswith("Error: ")
     assert contents(tmp_path) == before
+    assert not (tmp_path / "repository").exists()
     assert not (tmp_path / "executed").exists()
 
 
