@@ -62,7 +62,8 @@ RESNET50 = MaskRCNNShape(
 
 SKELETON = {"labels": labels_of_names(["skeleton"])}
 PELVIS = {"labels": labels_of_names(["patient", "bone"]), "activation": "argmax"}
-REGIONS = {"labels": labels_of_names([f"region {n}" for n in range(1, 11)])}
+AS_IT_IS = {"fixed_size": (512, 950)}
+REGIONS = {"labels": labels_of_names([f"region {n}" for n in range(1, 11)]), "options": AS_IT_IS}
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ SUBJECTS = {
     "U-Net, ResNet-18": Subject("resnet_unet", PELVIS, lambda: _smp("resnet18")),
     "U-Net, ResNet-50": Subject("resnet_unet", PELVIS, lambda: _smp("resnet50")),
     "Mask R-CNN, ResNet-18, halved image": Subject("mask_rcnn", {}, "mask_rcnn_scintigraphy"),
-    "Mask R-CNN, ResNet-50": Subject("mask_rcnn", REGIONS, lambda: new_mask_rcnn(RESNET50)),
+    "Mask R-CNN, ResNet-50": Subject(
+        "mask_rcnn", REGIONS, lambda: new_mask_rcnn(RESNET50, AS_IT_IS)
+    ),
 }
 
 

@@ -59,6 +59,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(given: Path, repository: Path) -> list[object]:
     options = [f"--option={name}={value}" for name, value in FEW]
+    options.append(f"--option=fixed_size={list(SIZE[::-1])}")
     studies = [f"--study={given / f'scan{number}.png'}" for number in range(2)]
     sizes = ["--image-size", ",".join(map(str, SIZE)), "--max-batch", 4]
     return ["export", "mask_rcnn", "--weights", given / "detector.safetensors", "--name", "found",
@@ -117,6 +118,7 @@ def test_the_report_tells_machines_and_people(repository: Path) -> None:
     page = (repository / "found" / "export_report.md").read_text()
     assert "changed by the user" not in page
     assert "| 100.0% |" in page
+    assert "Images of 288x224 pixels are seen at 288x224, by the options fixed_size=224,288" in page
     (header,) = (line for line in page.splitlines() if line.startswith("| study | label |"))
     assert all(runtime in header for runtime in RUNTIMES)
     assert "osteoserve parity found --weights detector.safetensors --study scan0.png" in page

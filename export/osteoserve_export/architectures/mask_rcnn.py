@@ -28,11 +28,11 @@ from osteoserve_export.errors import ArchitectureError, CheckpointError
 #: Bins along each side of a box that is pooled for the box head; torchvision's constant.
 BOX_BINS: Final = 7
 
-#: What the weights do not tell, under torchvision's own names, as it is in Yu 2023 or, where the
-#: paper is silent, in torchvision. Sizes are (width, height) in ``fixed_size``, as there. Without
-#: it, () in its place, views are resized to ``min_size`` and ``max_size``.
+#: What the weights do not tell, under torchvision's own names and with its own values: who trained
+#: otherwise has said so there too. Images are resized to ``min_size`` and ``max_size``, or where
+#: there is one to ``fixed_size``, (width, height).
 OPTIONS: Final[Mapping[str, Any]] = {
-    "fixed_size": (512, 950),
+    "fixed_size": (),
     "min_size": 800,
     "max_size": 1333,
     "anchor_sizes": (32, 64, 128, 256, 512),

@@ -180,8 +180,7 @@ class DetectionSpecification(ExportSpecification):
 
     Args:
         image_size: (H, W) of an image, pixels: the anterior view in the left half, the posterior
-            in the right. The network gets it as it is, unless its option ``fixed_size`` says
-            otherwise.
+            in the right. Its options say to what size the network resizes it.
         match_rate: Least share of detections, of the file's or the network's, that have a partner
             in the other's. Another value than 0.99 stands in the report.
         score_tolerance: Largest difference of two partners' scores; likewise.

@@ -43,9 +43,7 @@ class DetectionTask:
 
     def __init__(self, asked: DetectionSpecification, weights: Path) -> None:
         self._asked = asked
-        # Seen as they are, and not resized, unless the user's options say otherwise.
-        options = {"fixed_size": asked.image_size[::-1], **asked.options}
-        self.network = cast(MaskRCNN, load_network(weights, asked.architecture, options))
+        self.network = cast(MaskRCNN, load_network(weights, asked.architecture, asked.options))
         heads = self.network.roi_heads
         classes = heads.box_predictor.cls_score.out_features
         if classes != len(asked.labels) + 1:
@@ -114,8 +112,18 @@ class DetectionTask:
 
     def notes(self) -> list[str]:
         """See `Task.notes`."""
+        size, seen = self._graph.size, self._graph.pyramid.image
+        transform = self.network.transform
+        least = ",".join(map(str, transform.min_size))
+        rule = (
+            f"fixed_size={','.join(map(str, transform.fixed_size))}"
+            if transform.fixed_size
+            else f"min_size={least} and max_size={transform.max_size}"
+        )
         return [
+            f"Images of {size[0]}x{size[1]} pixels are seen at {seen[0]}x{seen[1]}, by the options "
+            f"{rule}: they must be those of the training, which the weights do not tell.",
             f"At most {self._detections} detections in an image, each with a mask of "
             f"{self._graph.mask_cells}x{self._graph.mask_cells} cells, scores above "
-            f"{self.network.roi_heads.score_thresh:g}."
+            f"{self.network.roi_heads.score_thresh:g}.",
         ]

@@ -54,6 +54,31 @@ def test_torchvision_s_own_networks_load_as_they_are(made):
     assert all(torch.equal(loaded[name], value) for name, value in weights.items())
 
 
+def test_what_the_weights_do_not_tell_is_torchvision_s_own():
+    """Who trained with torchvision, and changed nothing, says nothing here either."""
+    made = detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=11)
+    loaded = build_network("mask_rcnn", made.state_dict())
+    for name in ("min_size", "max_size", "fixed_size", "image_mean", "image_std", "size_divisible"):
+        assert _plain(loaded.transform, name) == _plain(made.transform, name), name
+    for name in ("_pre_nms_top_n", "_post_nms_top_n", "nms_thresh", "score_thresh", "min_size"):
+        assert getattr(loaded.rpn, name) == getattr(made.rpn, name), name
+    for name in ("sizes", "aspect_ratios"):
+        anchors, own = loaded.rpn.anchor_generator, made.rpn.anchor_generator
+        assert getattr(anchors, name) == getattr(own, name), name
+    for name in ("score_thresh", "nms_thresh", "detections_per_img"):
+        assert getattr(loaded.roi_heads, name) == getattr(made.roi_heads, name), name
+    norms = [
+        {module.eps for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)}
+        for network in (loaded, made)
+    ]
+    assert norms[0] == norms[1]
+
+
+def _plain(owner, name):
+    value = getattr(owner, name)
+    return list(value) if isinstance(value, tuple | list) else value
+
+
 @pytest.mark.parametrize("prefix", ["", "model.module."])
 def test_a_reloaded_network_answers_the_same(prefix):
     network, size = varied_detector(size=(288, 224)), (288, 224)
@@ -102,8 +127,11 @@ def test_batch_norm_s_epsilon_can_be_stated():
     assert {m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)} == {0.0}
 
 
-def test_a_view_is_neither_resized_nor_cut():
-    network = new_mask_rcnn(TINY).eval()
+@pytest.mark.parametrize(
+    "options", [{"fixed_size": (512, 950)}, {"min_size": 512, "max_size": 950}]
+)
+def test_a_view_of_the_stated_size_is_neither_resized_nor_cut(options):
+    network = new_mask_rcnn(TINY, options).eval()
     view = torch.rand(3, 950, 512)
     batch, _ = network.transform([view])
     assert batch.image_sizes == [(950, 512)]
