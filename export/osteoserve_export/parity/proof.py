@@ -87,10 +87,12 @@ def expectations(
     """Ask the network itself, for answers that can prove something.
 
     Raises:
-        ParityError: As `answers`, or the trials show one of its labels nowhere: then agreement
-            would prove nothing.
+        ParityError: As `answers`; or they are probabilities where a threshold needs logits; or the
+            trials show one of its labels nowhere: then agreement would prove nothing.
     """
     found = answers(reference, trials, asked)
+    if asked.activation == "threshold":
+        _check_logits(found)
     _check_expressive(found, asked.label_names)
     return found
 
@@ -156,6 +158,15 @@ def compare_labels(
 ) -> tuple[Row, ...]:
     """Rows for labels that came another way, such as through Triton."""
     return tuple(_rows(name, expected, batch, labels, None, asked))
+
+
+def _check_logits(expected: Sequence[Expected]) -> None:
+    # A threshold of one half is one of 0 to logits, above which every probability lies.
+    if all(item.logits.min() >= 0.0 and item.logits.max() <= 1.0 for item in expected):
+        raise ParityError(
+            "the network answers between 0 and 1, as behind a sigmoid: what is exported must give "
+            "the logits before it"
+        )
 
 
 def _check_expressive(expected: Sequence[Expected], names: Mapping[int, str]) -> None:

@@ -116,6 +116,13 @@ def test_a_network_that_finds_nothing_proves_nothing():
         proof.expectations(Reference(briefly_trained(), ASKED, channels=1), [black], ASKED)
 
 
+def test_probabilities_are_not_taken_for_logits():
+    """Every one of them is above 0, where the logit of one half lies."""
+    network = torch.nn.Sequential(briefly_trained(), torch.nn.Sigmoid()).eval()
+    with pytest.raises(ParityError, match="between 0 and 1, as behind a sigmoid"):
+        proof.expectations(Reference(network, ASKED, channels=1), [ellipses(2, 32, 32)], ASKED)
+
+
 def test_as_many_classes_as_labels():
     two = dataclasses.replace(ASKED, labels=labels_of_names(["a", "b"]), activation="argmax")
     with pytest.raises(ParityError, match="1 output channels; 2 labels with argmax need 3"):
