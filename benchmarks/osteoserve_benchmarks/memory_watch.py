@@ -6,7 +6,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Final
 
-from osteoserve_benchmarks.processes import process_tree, resident_mb
+from osteoserve_benchmarks.processes import process_tree, proportional_mb
 
 PERIOD_S: Final = 0.05
 #: Looks between two searches for new processes: each reads all of /proc.
@@ -14,9 +14,7 @@ _SEARCH: Final = 10
 
 
 class MemoryWatch:
-    """Watches while its context lasts.
-
-    Pages that processes share count for each of them.
+    """Watches while its context lasts; pages that processes share count once.
 
     Args:
         roots: Processes that live as long as the context.
@@ -51,7 +49,7 @@ class MemoryWatch:
         while True:
             if looks % _SEARCH == 0:
                 watched = {one for root in self._roots for one in process_tree(root)}
-            self._most = max(self._most, sum(map(resident_mb, watched)))
+            self._most = max(self._most, sum(map(proportional_mb, watched)))
             looks += 1
             if self._ended.wait(PERIOD_S):
                 return

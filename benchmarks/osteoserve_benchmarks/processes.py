@@ -10,29 +10,24 @@ PROC = Path("/proc")
 
 def rss_mb(process: int | str = "self") -> float:
     """What a process holds now, in MB of 10^6 bytes."""
-    return _status(process, "VmRSS")
+    return _figure(PROC / str(process) / "status", "VmRSS")
 
 
 def peak_rss_mb(process: int | str = "self") -> float:
-    """The most that a process has held, in MB of 10^6 bytes.
+    """The most that a process has held since it began, in MB of 10^6 bytes."""
+    return _figure(PROC / str(process) / "status", "VmHWM")
 
-    Since it began, or since `forget_peak_rss`.
+
+def proportional_mb(process: int) -> float:
+    """What a process holds now, in MB of 10^6 bytes; 0 where it has ended.
+
+    Of pages that several hold, each counts its part, so that a sum counts them once: Triton and its
+    backend's processes share what they exchange.
     """
-    return _status(process, "VmHWM")
-
-
-def forget_peak_rss(process: int) -> None:
-    """Let the most that a process has held be what it holds now (proc(5), /proc/PID/clear_refs)."""
-    (PROC / str(process) / "clear_refs").write_text("5")
-
-
-def resident_mb(process: int) -> float:
-    """What a process holds now, in MB of 10^6 bytes; 0 where it has ended."""
     try:
-        pages = int((PROC / str(process) / "statm").read_text().split()[1])
+        return _figure(PROC / str(process) / "smaps_rollup", "Pss")
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def cpu_seconds(process: int) -> float:
@@ -55,11 +50,11 @@ def process_tree(root: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _status(process: int | str, key: str) -> float:
-    for line in (PROC / str(process) / "status").read_text().splitlines():
+def _figure(file: Path, key: str) -> float:
+    for line in file.read_text().splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024 / 1e6
-    raise ValueError(f"the kernel states no {key} of process {process}")
+    raise ValueError(f"{file} states no {key}")
 
 
 def _parent(process: int) -> int | None:

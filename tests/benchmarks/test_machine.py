@@ -12,13 +12,20 @@ import pytest
 from osteoserve_benchmarks.floor import Floor, measure_floor
 from osteoserve_benchmarks.processes import (
     cpu_seconds,
-    forget_peak_rss,
     peak_rss_mb,
     process_tree,
+    proportional_mb,
     rss_mb,
 )
 
 HOLDS = "x = bytearray(80_000_000); del x; print(flush=True); input()"
+#: Two processes that see the same 80 MB; the second ends with the first.
+SHARES = (
+    "import mmap, os; x = mmap.mmap(-1, 80_000_000); x.write(bytes(len(x))); r, w = os.pipe(); "
+    "c, d = os.pipe(); child = os.fork(); "
+    "\nif not child: os.close(d); x[:]; os.write(w, b'.'); os.read(c, 1); os._exit(0)"
+    "\nos.read(r, 1); print(flush=True); input(); os.close(d); os.wait()"
+)
 PARENT = (
     "import subprocess, sys; "
     f"child = subprocess.Popen([sys.executable, '-c', {HOLDS!r}], stdin=subprocess.PIPE); "
@@ -33,9 +40,21 @@ def test_the_peak_of_a_process_outlives_what_it_held() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         assert peak_rss_mb(child.pid) - rss_mb(child.pid) > 70
-        forget_peak_rss(child.pid)
-        assert peak_rss_mb(child.pid) - rss_mb(child.pid) < 1
         child.communicate(b"\n")
+
+
+def test_what_processes_share_counts_once() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SHARES], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        both = process_tree(child.pid)
+        assert len(both) == 2
+        assert all(proportional_mb(one) > 40 for one in both)
+        assert sum(map(proportional_mb, both)) < 80 + 40
+        child.communicate(b"\n")
+    assert proportional_mb(child.pid) == 0.0
 
 
 def test_work_takes_processor_time_and_sleep_none() -> None:

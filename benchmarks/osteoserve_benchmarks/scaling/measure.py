@@ -10,8 +10,9 @@ from pathlib import Path
 
 from osteoserve_benchmarks.files import phantom_study
 from osteoserve_benchmarks.machine import Machine, versions
+from osteoserve_benchmarks.memory_watch import MemoryWatch
 from osteoserve_benchmarks.ours import Ours
-from osteoserve_benchmarks.processes import forget_peak_rss, peak_rss_mb, rss_mb
+from osteoserve_benchmarks.processes import proportional_mb
 from osteoserve_benchmarks.served import serving
 from osteoserve_benchmarks.way import Say, model_line
 from osteoserve_benchmarks.workers import Run, Worker
@@ -26,7 +27,7 @@ class Point:
         slices: Of 512x512 each.
         runs: From DICOM files to files on disk, warm-up left out.
         idle_mb: What service and Triton held before the first volume; None where not ours.
-        peak_mb: The sum of the most that each of their processes held from then on; likewise.
+        peak_mb: The most that they held together at one moment from then on; likewise.
         client_peak_mb: The most that the client has held.
     """
 
@@ -110,21 +111,20 @@ def _point(
         Worker(partial(Ours, service.address, service.credentials)) as worker,
     ):
         served = worker.ask("served")
-        idle = service.total(rss_mb)
-        for process in service.processes():
-            forget_peak_rss(process)  # of the start, which compiles the network
+        idle = service.total(proportional_mb)
         out = study.parent / "out"
         out.mkdir()
         runs = []
-        for number in range(rounds + 1):
-            say(f"{size} slices, {f'round {number} of {rounds}' if number else 'warm-up'}")
-            runs.append(worker.run(study, out))
+        with MemoryWatch(*service.processes()) as watch:
+            for number in range(rounds + 1):
+                say(f"{size} slices, {f'round {number} of {rounds}' if number else 'warm-up'}")
+                runs.append(worker.run(study, out))
         return (
             Point(
                 slices=size,
                 runs=tuple(runs[1:]),
                 idle_mb=idle,
-                peak_mb=service.total(peak_rss_mb),
+                peak_mb=None if idle is None else watch.most_mb,
                 client_peak_mb=worker.peak_rss_mb(),
             ),
             served,
