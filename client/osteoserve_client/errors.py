@@ -7,7 +7,10 @@ neither this package's words nor those of a library underneath, whose messages p
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+#: Exit code of a command that was interrupted, as shells have it for SIGINT.
+INTERRUPTED: Final = 130
 
 
 class OsteoserveError(Exception):

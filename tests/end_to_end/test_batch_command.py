@@ -306,14 +306,13 @@ def signalled_at(
     step: str, when: str, number: int, *arguments: str | Path
 ) -> subprocess.CompletedProcess[str]:
     """Run the command, which a signal reaches at one of its own steps."""
+    command = command_signalled_at(step, when, number, *arguments)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def command_signalled_at(step: str, when: str, number: int, *arguments: str | Path) -> list[str]:
     script = Path(__file__).with_name("batch_signalled_at.py")
-    return subprocess.run(
-        [sys.executable, script, step, when, str(int(number)), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return [sys.executable, str(script), step, when, str(int(number)), *map(str, arguments)]
 
 
 def check_whole(out: Path) -> None:
@@ -393,7 +392,9 @@ def test_an_interrupt_waits_for_the_step_that_it_comes_into(
     check_as_undisturbed(out, undisturbed[0])
 
 
-@pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "wanted", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=str
+)
 def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     batch: Batch,
     started: Started,
@@ -401,7 +402,7 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     several: tuple[Path, ...],
     undisturbed: tuple[Path, object],
     tmp_path: Path,
-    wanted: signal.Signals,
+    wanted: list[signal.Signals],
 ) -> None:
     out = tmp_path / "out"
     child = started(*several, "-o", out, "--server", service)
@@ -410,14 +411,40 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     held = batch(*several, "-o", out)
     assert held.returncode == 6
     assert "another process works with this folder" in held.stderr
-    child.send_signal(wanted)
-    child.send_signal(signal.SIGCONT)
+    for number in (*wanted, signal.SIGCONT):
+        child.send_signal(number)
     _, said = child.communicate(timeout=60)
     assert child.returncode == INTERRUPTED, said
     assert "Traceback" not in said
     rows = table(out)
     assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
     assert "running" not in {row["state"] for row in rows.values()}
+    assert batch(*several, "-o", out).returncode == SOME_FAILED
+    check_as_undisturbed(out, undisturbed[0])
+
+
+@pytest.mark.slow
+def test_who_interrupts_again_need_not_wait(
+    batch: Batch,
+    service: str,
+    several: tuple[Path, ...],
+    undisturbed: tuple[Path, object],
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["batch", *several, "-o", out, "--server", service]
+    command = command_signalled_at("publish", "before", signal.SIGINT, *arguments)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        wait_for_staging(out, child)
+        begun = time.monotonic()
+        while child.poll() is None and time.monotonic() < begun + 60:
+            child.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == INTERRUPTED, said
+    assert "Traceback" not in said
+    assert "unexpected" not in said
+    check_whole(out)
     assert batch(*several, "-o", out).returncode == SOME_FAILED
     check_as_undisturbed(out, undisturbed[0])
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from osteoserve_client.cli.connection import Server, server_option, service_client
 from osteoserve_client.cli.progress import Advance, progress_bars
 from osteoserve_client.cli.segment.options import segment_options
-from osteoserve_client.errors import BatchIncompleteError
+from osteoserve_client.errors import INTERRUPTED, BatchIncompleteError
 from osteoserve_client.segmenting.options import MODELS, Options
 
 if TYPE_CHECKING:
     from osteoserve_client.batch.candidates import BatchInput
     from osteoserve_client.batch.session import Ended
     from osteoserve_client.jobs import Job, State
+
+#: What ends a batch in good order.
+ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+
+#: A terminal and a service manager may both say so: what comes so soon is the same wish, seconds.
+TWIN_S: Final = 1.0
 
 
 @click.command()
@@ -101,7 +109,7 @@ def batch(
         keep_names=keep_names,
     )
     terminal = _Terminal()
-    with _sigterm_as_interrupt(), opened(request, terminal) as session:
+    with _interrupted_in_good_order(), opened(request, terminal) as session:
         try:
             with terminal.bars():
                 session.run(lambda model: service_client(server, model=model), own=server is None)
@@ -139,17 +147,27 @@ class _Terminal:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """End in the same good order where a service manager says so."""
+def _interrupted_in_good_order() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end it in the same good order, and a second one at once.
 
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
+    What that leaves is what a kill leaves: the next run mends it.
+    """
+    since = float("inf")
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def interrupt(*_: object) -> None:
+        nonlocal since
+        if since == float("inf"):
+            since = monotonic()
+            raise KeyboardInterrupt
+        if monotonic() - since > TWIN_S:
+            os._exit(INTERRUPTED)
+
+    before = {number: signal.signal(number, interrupt) for number in ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(ended: Ended, out: Path, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
-from osteoserve_client.errors import OsteoserveError, OutputError
+from osteoserve_client.errors import INTERRUPTED, OsteoserveError, OutputError
 
 #: Every package of the distribution, and any other that is installed, brings subcommands here.
 GROUP = "osteoserve.commands"
@@ -103,7 +103,7 @@ def _run() -> int:
         return leave.exit_code
     except click.Abort:
         _say("interrupted")
-        return 130
+        return INTERRUPTED
     except click.ClickException as error:
         _say(error.format_message())
         return error.exit_code
