@@ -122,7 +122,8 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
         shutil.copytree(model, Path(scratch) / asked.name)
         proof = task.compare(ModelFiles(served, None, None), Path(scratch))
         _check(task, proof)
-        task.check_contract(_contract(model, asked))
+        for path in (model / "config.pbtxt", *sorted(model.glob("configs/*.pbtxt"))):
+            task.check_contract(_contract(path, asked))
         _agree(proof, say)
         for note in task.notes():
             say(note)
@@ -131,8 +132,7 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
     return proof
 
 
-def _contract(model: Path, asked: ExportSpecification) -> ModelContract:
-    path = model / "config.pbtxt"
+def _contract(path: Path, asked: ExportSpecification) -> ModelContract:
     try:
         config = text_format.Parse(path.read_text("utf-8"), model_config_pb2.ModelConfig())
         return contract_from_config(config, str(asked.version))

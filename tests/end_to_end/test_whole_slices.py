@@ -90,9 +90,12 @@ def test_it_labels_what_pytorch_labels_on_whole_slices(exported: tuple[Path, Res
     assert np.array_equal((logits > 0)[certain], (labels > 0)[certain])
 
 
-def test_a_model_that_claims_otherwise_has_no_proof(exported: tuple[Path, Result]) -> None:
+@pytest.mark.parametrize("name", ["config.pbtxt", "configs/cpu.pbtxt"])
+def test_a_model_that_claims_otherwise_has_no_proof(
+    exported: tuple[Path, Result], name: str
+) -> None:
     folder, _ = exported
-    path = folder / "repository" / "brighter" / "config.pbtxt"
+    path = folder / "repository" / "brighter" / name
     stated = path.read_text()
     model = ("parity", "repository/brighter", "--weights", "weights.pt")
     try:
