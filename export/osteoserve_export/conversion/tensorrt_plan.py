@@ -78,7 +78,8 @@ def build_plan(onnx: Path, plan: Path, options: PlanOptions) -> PlanReport:
         UnavailableError: This machine has no NVIDIA GPU, or no TensorRT; the message has the
             command for a machine that does.
     """
-    elsewhere = shlex.join(trtexec_command(onnx, plan, options))
+    # By their names: a folder of an export that fails is gone when the message is read.
+    elsewhere = shlex.join(trtexec_command(onnx, Path(plan.name), options, shown=onnx.name))
     gpu, trt = find_gpu(elsewhere), _tensorrt(elsewhere)
     built = build(trt, onnx, options)
     with whole_file(plan) as partial:
@@ -94,13 +95,14 @@ def build_plan(onnx: Path, plan: Path, options: PlanOptions) -> PlanReport:
     )
 
 
-def trtexec_command(onnx: Path, plan: Path, options: PlanOptions) -> list[str]:
+def trtexec_command(onnx: Path, plan: Path, options: PlanOptions, *, shown: str = "") -> list[str]:
     """The command that builds the same plan in NVIDIA's container, for TensorRT 10 and 11.
 
     Args:
         onnx: As for `build_plan`.
         plan: As for `build_plan`.
         options: As for `build_plan`.
+        shown: What the command calls the ONNX file; its path where empty.
 
     Raises:
         ConversionError: The ONNX file cannot be read.
@@ -108,7 +110,7 @@ def trtexec_command(onnx: Path, plan: Path, options: PlanOptions) -> list[str]:
     profile = options.profile
     shapes = {"min": profile.smallest, "opt": profile.usual, "max": profile.largest}
     name, fixed = _input(onnx)
-    command = ["trtexec", f"--onnx={onnx}", f"--saveEngine={plan}", "--stronglyTyped"]
+    command = ["trtexec", f"--onnx={shown or onnx}", f"--saveEngine={plan}", "--stronglyTyped"]
     # trtexec refuses shapes for an input that has none to choose.
     if not fixed:
         command += [f"--{k}Shapes={name}:{'x'.join(map(str, s))}" for k, s in shapes.items()]
@@ -133,8 +135,8 @@ def find_gpu(elsewhere: str) -> Gpu:
     if driver is None:
         raise UnavailableError(
             "no NVIDIA GPU on this machine: a TensorRT plan is built where it is served; run "
-            "`osteoserve export ... --format tensorrt` there, or in NVIDIA's container: "
-            f"{elsewhere}"
+            "`osteoserve export ... --format tensorrt` there, or in NVIDIA's container, in the "
+            f"version folder of an export without it: {elsewhere}"
         )
     if not torch.cuda.is_available():
         raise UnavailableError(
@@ -158,7 +160,7 @@ class PlanRunner:
     """
 
     def __init__(self, plan: Path) -> None:
-        elsewhere = f"trtexec --loadEngine={plan}"
+        elsewhere = f"trtexec --loadEngine={plan.name}"
         find_gpu(elsewhere)
         self._trt = _tensorrt(elsewhere)
         # Kept: an engine must not outlive its runtime, nor the runtime its logger.
@@ -227,7 +229,8 @@ def _tensorrt(elsewhere: str) -> ModuleType:
     except ImportError as error:
         raise UnavailableError(
             "the package tensorrt is not installed on this machine: install the version that the "
-            f"serving Triton has, or run in NVIDIA's container: {elsewhere}"
+            "serving Triton has, or run in NVIDIA's container, in the version folder of an export "
+            f"without it: {elsewhere}"
         ) from error
 
 

@@ -33,7 +33,8 @@ def test_without_a_gpu_it_says_so_and_how_else(tmp_path):
         build_plan(network, plan, OPTIONS)
     assert "\n" not in str(found.value)
     assert "osteoserve export ... --format tensorrt" in str(found.value)
-    assert f"trtexec --onnx={network} --saveEngine={plan}" in str(found.value)
+    assert "trtexec --onnx=network.onnx --saveEngine=model.plan" in str(found.value)
+    assert str(tmp_path) not in str(found.value)
     assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
 
 
