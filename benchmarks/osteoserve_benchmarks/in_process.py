@@ -24,7 +24,6 @@ from osteoserve_preprocessing.core import (
     Preprocessed,
     PreprocessingOptions,
     canonical_orientation,
-    in_plane_sampling,
     measure_labels,
     preprocess,
     sections,
@@ -32,6 +31,7 @@ from osteoserve_preprocessing.core import (
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference import SegmentationContract, contract_from_config
 from osteoserve_preprocessing.profiles import AUTO, chosen_profile, configuration_file
+from osteoserve_preprocessing.server.choices import sampling_for
 from osteoserve_preprocessing.triton.backends.onnxruntime.onnx_engines import (
     Engine,
     EngineRequest,
@@ -92,7 +92,7 @@ class InProcess:
         volume = self._volume(study)
         canonical = canonical_orientation(volume.geometry).volume(volume)
         prepared = preprocess(canonical, self._options())
-        sampling = self._sampling(prepared)
+        sampling = sampling_for(prepared.geometry, self._contract)
         asked: Counter[tuple[int, int]] = Counter()
         for section in sections(prepared.slices):
             asked[sampling.around(prepared.slices[section]).matrix] += len(section)
@@ -107,17 +107,8 @@ class InProcess:
             window=self._contract.window, normalisation=self._contract.normalisation
         )
 
-    def _sampling(self, prepared: Preprocessed) -> InPlaneSampling:
-        return in_plane_sampling(
-            prepared.geometry,
-            nominal_mm=self._contract.pixel_spacing_mm,
-            range_mm=self._contract.pixel_spacing_range_mm,
-            size_multiple=self._contract.size_multiple,
-            cut_to_body=self._contract.cut_to_body,
-        )
-
     def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
-        sampling, slices = self._sampling(prepared), prepared.slices
+        sampling, slices = sampling_for(prepared.geometry, self._contract), prepared.slices
         labels = np.zeros(slices.shape, np.uint8)
         under_way: deque[tuple[Indices, InPlaneSampling, Parts]] = deque()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from osteoserve_export.conversion.model_files import ModelFiles
 from osteoserve_export.errors import ParityError, PublishError, UnavailableError
@@ -26,7 +25,7 @@ from osteoserve_export.specification import (
 from osteoserve_export.tasks import Task, task_of
 from osteoserve_export.tasks.task import Proof
 from osteoserve_preprocessing.errors import ContractError
-from osteoserve_preprocessing.inference import ModelContract, contract_from_config
+from osteoserve_preprocessing.inference import ModelContract, read_contract
 from osteoserve_preprocessing.inference.configuration import (
     ONNX_FILE,
     PlanFile,
@@ -134,8 +133,7 @@ def prove_model(model: Path, weights: Path, studies: tuple[Path, ...] = (), *, s
 
 def _contract(path: Path, asked: ExportSpecification) -> ModelContract:
     try:
-        config = text_format.Parse(path.read_text("utf-8"), model_config_pb2.ModelConfig())
-        return contract_from_config(config, str(asked.version))
+        return read_contract(path, str(asked.version))
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}") from error
     except (text_format.ParseError, ContractError) as error:

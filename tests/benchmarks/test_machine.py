@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import process_time, sleep
 
 import pytest
@@ -33,27 +35,29 @@ PARENT = (
 )
 
 
-def test_the_peak_of_a_process_outlives_what_it_held() -> None:
+@contextmanager
+def told(program: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has printed a line, or whose child has; it ends when its context does."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert peak_rss_mb(child.pid) - rss_mb(child.pid) > 70
+        yield child
         child.communicate(b"\n")
 
 
+def test_the_peak_of_a_process_outlives_what_it_held() -> None:
+    with told(HOLDS) as child:
+        assert peak_rss_mb(child.pid) - rss_mb(child.pid) > 70
+
+
 def test_what_processes_share_counts_once() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", SHARES], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
+    with told(SHARES) as child:
         both = process_tree(child.pid)
         assert len(both) == 2
         assert all(proportional_mb(one) > 40 for one in both)
         assert sum(map(proportional_mb, both)) < 80 + 40
-        child.communicate(b"\n")
     assert proportional_mb(child.pid) == 0.0
 
 
@@ -71,16 +75,11 @@ def test_work_takes_processor_time_and_sleep_none() -> None:
 
 
 def test_the_tree_holds_children_of_children() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()  # the grandchild's
+    with told(PARENT) as child:
         tree = process_tree(child.pid)
         assert tree[0] == child.pid
         assert len(tree) == 2
         assert set(tree) < set(process_tree(os.getpid()))
-        child.communicate(b"\n")
 
 
 def test_the_floor_is_arithmetic_and_copying() -> None:

@@ -22,7 +22,6 @@ STEPS = {
     "rename": (Path, "rename"),
 }
 
-
 #: Longer than the command would take to end without waiting for the step.
 PAUSE_S = 3.0
 
@@ -32,12 +31,18 @@ def signalling(step: str, when: str, number: int) -> None:
     original, calls = getattr(owner, name), count()
 
     def signalled(*args, **kwargs):
-        first = next(calls) == 0
-        result = original(*args, **kwargs) if when == "after" else None
-        if first:
-            os.kill(os.getpid(), number)
-            time.sleep(PAUSE_S)
-        return result if when == "after" else original(*args, **kwargs)
+        if next(calls) > 0:
+            return original(*args, **kwargs)
+        if when == "before":
+            signal_and_pause()
+            return original(*args, **kwargs)
+        result = original(*args, **kwargs)
+        signal_and_pause()
+        return result
+
+    def signal_and_pause():
+        os.kill(os.getpid(), number)
+        time.sleep(PAUSE_S)
 
     setattr(owner, name, signalled)
 

@@ -315,6 +315,19 @@ def command_signalled_at(step: str, when: str, number: int, *arguments: str | Pa
     return [sys.executable, str(script), step, when, str(int(number)), *map(str, arguments)]
 
 
+def check_interrupted(code: int, said: str) -> None:
+    assert code == INTERRUPTED, said
+    assert "Traceback" not in said
+    assert "unexpected" not in said
+
+
+def check_in_good_order(out: Path) -> None:
+    """Nothing counts as running, and nothing is there but what is done."""
+    rows = table(out)
+    assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
+    assert "running" not in {row["state"] for row in rows.values()}
+
+
 def check_whole(out: Path) -> None:
     for folder in out.glob("ct-*"):
         assert {path.name for path in folder.iterdir()} == CT_OUTPUTS
@@ -383,11 +396,8 @@ def test_an_interrupt_waits_for_the_step_that_it_comes_into(
     out = tmp_path / "out"
     arguments = ["batch", *several, "-o", out, "--server", service]
     done = signalled_at(step, when, signal.SIGINT, *arguments)
-    assert done.returncode == INTERRUPTED, done.stderr
-    assert "Traceback" not in done.stderr
-    rows = table(out)
-    assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
-    assert "running" not in {row["state"] for row in rows.values()}
+    check_interrupted(done.returncode, done.stderr)
+    check_in_good_order(out)
     assert batch(*several, "-o", out).returncode == SOME_FAILED
     check_as_undisturbed(out, undisturbed[0])
 
@@ -414,11 +424,8 @@ def test_an_interrupted_batch_ends_in_good_order_and_goes_on(
     for number in (*wanted, signal.SIGCONT):
         child.send_signal(number)
     _, said = child.communicate(timeout=60)
-    assert child.returncode == INTERRUPTED, said
-    assert "Traceback" not in said
-    rows = table(out)
-    assert folders(out) == {job for job, row in rows.items() if row["state"] == "done"}
-    assert "running" not in {row["state"] for row in rows.values()}
+    check_interrupted(child.returncode, said)
+    check_in_good_order(out)
     assert batch(*several, "-o", out).returncode == SOME_FAILED
     check_as_undisturbed(out, undisturbed[0])
 
@@ -441,9 +448,7 @@ def test_who_interrupts_again_need_not_wait(
             child.send_signal(signal.SIGINT)
             time.sleep(0.1)
         _, said = child.communicate(timeout=60)
-    assert child.returncode == INTERRUPTED, said
-    assert "Traceback" not in said
-    assert "unexpected" not in said
+    check_interrupted(child.returncode, said)
     check_whole(out)
     assert batch(*several, "-o", out).returncode == SOME_FAILED
     check_as_undisturbed(out, undisturbed[0])

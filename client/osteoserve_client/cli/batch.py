@@ -152,14 +152,14 @@ def _interrupted_in_good_order() -> Iterator[None]:
 
     What that leaves is what a kill leaves: the next run mends it.
     """
-    since = float("inf")
+    asked_at: float | None = None
 
     def interrupt(*_: object) -> None:
-        nonlocal since
-        if since == float("inf"):
-            since = monotonic()
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = monotonic()
             raise KeyboardInterrupt
-        if monotonic() - since > TWIN_S:
+        if monotonic() - asked_at > TWIN_S:
             os._exit(INTERRUPTED)
 
     before = {number: signal.signal(number, interrupt) for number in ENDING}

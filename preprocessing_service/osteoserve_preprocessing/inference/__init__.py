@@ -10,6 +10,7 @@ from osteoserve_preprocessing.inference.labels import Code, Label
 from osteoserve_preprocessing.inference.parameters import (
     contract_from_config,
     contract_parameters,
+    read_contract,
 )
 from osteoserve_preprocessing.inference.session import TritonSession
 
@@ -23,4 +24,5 @@ __all__ = [
     "TritonSession",
     "contract_from_config",
     "contract_parameters",
+    "read_contract",
 ]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from osteoserve_preprocessing.core.options import Normalisation, Window
@@ -80,6 +82,22 @@ def contract_from_config(config: model_config_pb2.ModelConfig, version: str) -> 
         return _read(config, version)
     except (ContractError, OptionError) as error:
         raise ContractError(f"model {config.name}: {error}") from error
+
+
+def read_contract(path: Path, version: str) -> ModelContract:
+    """Read a contract from a configuration file.
+
+    Args:
+        path: A config.pbtxt, or that of a profile.
+        version: The version that is served.
+
+    Raises:
+        ContractError: As `contract_from_config`.
+        google.protobuf.text_format.ParseError: The file is no configuration.
+        OSError: It cannot be read.
+    """
+    text = path.read_text(encoding="utf-8")
+    return contract_from_config(text_format.Parse(text, model_config_pb2.ModelConfig()), version)
 
 
 def _segmentation(contract: ModelContract) -> dict[str, str]:

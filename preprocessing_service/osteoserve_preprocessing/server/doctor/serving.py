@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from osteoserve_preprocessing.errors import (
     ContractError,
@@ -18,7 +17,7 @@ from osteoserve_preprocessing.errors import (
     PreprocessingError,
     TritonError,
 )
-from osteoserve_preprocessing.inference import ModelContract, TritonSession, contract_from_config
+from osteoserve_preprocessing.inference import ModelContract, TritonSession, read_contract
 from osteoserve_preprocessing.profiles import chosen_profile, configuration_file
 from osteoserve_preprocessing.server.doctor.findings import Finding, State
 from osteoserve_preprocessing.server.doctor.tritons import tritons
@@ -70,12 +69,10 @@ def _model(folder: Path, profile: str) -> Finding:
 
 
 def _contract(folder: Path, profile: str) -> ModelContract:
-    path = configuration_file(folder, profile)
-    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
     versions = [entry.name for entry in folder.iterdir() if entry.name.isdigit()]
     if not versions:
         raise ContractError("there is no version folder")
-    return contract_from_config(config, max(versions, key=int))
+    return read_contract(configuration_file(folder, profile), max(versions, key=int))
 
 
 def _check_digest(folder: Path, contract: ModelContract) -> None:
