@@ -19,14 +19,13 @@ from osteoserve_benchmarks.way import Stages
 from osteoserve_client.cli.segment.stages import Times
 from osteoserve_client.reading import read_study
 from osteoserve_preprocessing.core import (
-    Indices,
-    InPlaneSampling,
     Preprocessed,
     PreprocessingOptions,
+    Section,
     canonical_orientation,
     measure_labels,
     preprocess,
-    sections,
+    spans,
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference import SegmentationContract, contract_from_config
@@ -94,8 +93,9 @@ class InProcess:
         prepared = preprocess(canonical, self._options())
         sampling = sampling_for(prepared.geometry, self._contract)
         asked: Counter[tuple[int, int]] = Counter()
-        for section in sections(prepared.slices):
-            asked[sampling.around(prepared.slices[section]).matrix] += len(section)
+        for span in spans(prepared.clip):
+            count, *matrix = Section(prepared.grey.of(span), sampling).seen.shape
+            asked[matrix[0], matrix[1]] += count
         return dict(asked)
 
     def served(self) -> tuple[str, str, str]:
@@ -108,19 +108,21 @@ class InProcess:
         )
 
     def _label(self, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
-        sampling, slices = sampling_for(prepared.geometry, self._contract), prepared.slices
-        labels = np.zeros(slices.shape, np.uint8)
-        under_way: deque[tuple[Indices, InPlaneSampling, Parts]] = deque()
+        sampling = sampling_for(prepared.geometry, self._contract)
+        labels = np.zeros(prepared.geometry.shape, np.uint8)
+        under_way: deque[tuple[range, Section, Parts]] = deque()
 
         def take() -> None:
-            section, around, begun = under_way.popleft()
+            span, section, begun = under_way.popleft()
             answer = joined(begun)[self._contract.output_name]
-            labels[section] = around.backward(answer, self._contract.label_values[-1])
+            labels[span.start : span.stop] = section.labels(answer, self._contract.label_values[-1])
 
-        for section in sections(slices):
-            around, seen = sampling.cut(slices[section])
-            begun = self._engine.begin({self._contract.input_name: seen}, batched=True)
-            under_way.append((section, around, begun))
+        for span in spans(prepared.clip):
+            section = Section(prepared.grey.of(span), sampling)
+            if not len(section.seen):
+                continue
+            begun = self._engine.begin({self._contract.input_name: section.seen}, batched=True)
+            under_way.append((span, section, begun))
             if len(under_way) == UNDER_WAY:
                 take()
         while under_way:

@@ -46,8 +46,9 @@ class Tuned:
         times = Times()
         datasets, hounsfield = times.measured("read", lambda: read(study))
         volume = Volume(hounsfield, _geometry(datasets, hounsfield.shape))
-        prepared = times.measured("preprocess", lambda: preprocess(volume, PreprocessingOptions()))
-        mask = times.measured("network", lambda: self._segment(prepared.slices))
+        options = PreprocessingOptions()
+        grey = times.measured("preprocess", lambda: preprocess(volume, options).slices)
+        mask = times.measured("network", lambda: self._segment(grey))
         times.measured("write", lambda: write(datasets, mask, out))
         return times
 

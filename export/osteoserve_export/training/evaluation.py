@@ -12,11 +12,12 @@ from osteoserve_export.specification.values import PIXEL_SPACING_MM, PIXEL_SPACI
 from osteoserve_export.training.pairs import IGNORED
 from osteoserve_preprocessing.core import (
     PreprocessingOptions,
+    Section,
     StretcherMethod,
     Window,
     in_plane_sampling,
     preprocess,
-    sections,
+    spans,
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.metrics import Confusion
@@ -80,9 +81,11 @@ def segment(
         size_multiple=size_multiple,
         cut_to_body=True,
     )
-    labels = np.zeros_like(prepared.slices)
-    for section in sections(prepared.slices):
-        around, slices = sampling.cut(prepared.slices[section])
-        parts = [segmenter(slices[n : n + batch]) for n in range(0, len(slices), batch)]
-        labels[section] = around.backward(np.concatenate(parts), classes)
+    labels = np.zeros(volume.geometry.shape, dtype=np.uint8)
+    for span in spans(prepared.clip):
+        section = Section(prepared.grey.of(span), sampling)
+        seen = section.seen
+        if len(seen):
+            parts = [segmenter(seen[n : n + batch]) for n in range(0, len(seen), batch)]
+            labels[span.start : span.stop] = section.labels(np.concatenate(parts), classes)
     return labels

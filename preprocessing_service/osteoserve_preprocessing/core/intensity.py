@@ -7,6 +7,8 @@ it, and costs one pass.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -67,6 +69,36 @@ def inpatient_limits(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class GreyValues:
+    """The grey values of a volume, made of its HU whenever some slices are asked for.
+
+    Args:
+        voxels: (Z, Y, X) int16, HU.
+        removed: (Z, Y, X); where set, the grey value is 0.
+        table: (65536,) uint8, the grey value of every HU; see `grey_table`.
+        kept: Indices of the slices that were not clipped away; the others are 0.
+    """
+
+    voxels: npt.NDArray[np.int16]
+    removed: VoxelMask
+    table: npt.NDArray[np.uint8]
+    kept: range
+
+    def of(self, part: range) -> npt.NDArray[np.uint8]:
+        """(n, Y, X) uint8, 0..255, C order: those slices."""
+        grey = np.empty((len(part), *self.voxels.shape[1:]), dtype=np.uint8)
+        for k, shown in zip(part, grey, strict=True):
+            if k not in self.kept:
+                shown.fill(0)
+                continue
+            bits = np.ascontiguousarray(self.voxels[k]).view(np.uint16)
+            # No index can be out of range; any mode but "raise" saves NumPy a copy.
+            np.take(self.table, bits, out=shown, mode="clip")
+            np.copyto(shown, 0, where=self.removed[k])
+        return grey
+
+
 def normalise(
     voxels: npt.NDArray[np.int16],
     removed: VoxelMask,
@@ -74,7 +106,7 @@ def normalise(
     window: Window,
     normalisation: Normalisation,
     kept: range,
-) -> npt.NDArray[np.uint8]:
+) -> GreyValues:
     """Apply window and normalisation.
 
     Args:
@@ -87,17 +119,10 @@ def normalise(
         kept: Indices of the slices that were not clipped away.
 
     Returns:
-        (Z, Y, X) uint8, 0..255, C order; 0 in slices that were clipped away.
+        The grey values; 0 in slices that were clipped away. They are made of ``voxels`` when they
+        are asked for.
     """
     limits = (window.lower, window.upper)
     if normalisation is Normalisation.INPATIENT:
         limits = inpatient_limits(voxels, removed, kept, window)
-    table = grey_table(*limits)
-    grey = np.empty(voxels.shape, dtype=np.uint8)
-    grey[: kept.start] = grey[kept.stop :] = 0
-    for k in kept:
-        bits = np.ascontiguousarray(voxels[k]).view(np.uint16)
-        # No index can be out of range; any mode but "raise" saves NumPy a copy.
-        np.take(table, bits, out=grey[k], mode="clip")
-        np.copyto(grey[k], 0, where=removed[k])
-    return grey
+    return GreyValues(voxels, removed, grey_table(*limits), kept)

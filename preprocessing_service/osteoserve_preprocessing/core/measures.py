@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,58 @@ class LabelMeasure:
     last_slice: int | None
 
 
+class LabelTally:
+    """Counts labelled voxels and sums their HU, a few slices at a time, in any order and thread.
+
+    Args:
+        geometry: The grid of the whole map.
+        names: Value and name of each label.
+    """
+
+    def __init__(self, geometry: Geometry, names: Mapping[int, str]) -> None:
+        self._geometry = geometry
+        self._names = names
+        self._counts = np.zeros((geometry.shape[0], 256), dtype=np.int64)
+        self._sums = np.zeros(256, dtype=np.int64)
+        self._squares = np.zeros(256, dtype=np.int64)
+        self._adding = Lock()
+
+    def add(
+        self, labels: npt.NDArray[np.uint8], voxels: npt.NDArray[np.int16], *, first: int = 0
+    ) -> None:
+        """Count a part of the map, each voxel once in all.
+
+        Args:
+            labels: (n, ., .) uint8, 0 background.
+            voxels: (n, ., .) int16, their HU.
+            first: Index of the first of them along the map's first axis.
+        """
+        with self._adding:
+            for k, (label, hounsfield) in enumerate(zip(labels, voxels, strict=True), first):
+                found = label > 0
+                value, hu = label[found], hounsfield[found].astype(np.int64)
+                counts = np.bincount(value, minlength=256)
+                self._counts[k] += counts
+                for v in np.flatnonzero(counts):
+                    of_v = hu[value == v]
+                    self._sums[v] += of_v.sum()
+                    self._squares[v] += (of_v * of_v).sum()
+
+    def measures(self) -> tuple[LabelMeasure, ...]:
+        """One measure per named label, by ascending value, those without a voxel included."""
+        return tuple(
+            _measure(
+                v,
+                self._names[v],
+                self._counts[:, v],
+                int(self._sums[v]),
+                int(self._squares[v]),
+                self._geometry,
+            )
+            for v in sorted(self._names)
+        )
+
+
 def measure_labels(
     labels: npt.NDArray[np.uint8],
     voxels: npt.NDArray[np.int16],
@@ -62,21 +115,9 @@ def measure_labels(
         raise GeometryError(
             f"labels {labels.shape}, voxels {voxels.shape} and grid {geometry.shape} differ"
         )
-    counts = np.zeros((labels.shape[0], 256), dtype=np.int64)
-    sums = np.zeros(256, dtype=np.int64)
-    squares = np.zeros(256, dtype=np.int64)
-    for k, (label, hounsfield) in enumerate(zip(labels, voxels, strict=True)):
-        found = label > 0
-        value, hu = label[found], hounsfield[found].astype(np.int64)
-        counts[k] = np.bincount(value, minlength=256)
-        for v in np.flatnonzero(counts[k]):
-            of_v = hu[value == v]
-            sums[v] += of_v.sum()
-            squares[v] += (of_v * of_v).sum()
-    return tuple(
-        _measure(v, names[v], counts[:, v], int(sums[v]), int(squares[v]), geometry)
-        for v in sorted(names)
-    )
+    tally = LabelTally(geometry, names)
+    tally.add(labels, voxels)
+    return tally.measures()
 
 
 def _measure(

@@ -66,6 +66,17 @@ class Orientation:
         inverse = tuple(int(axis) for axis in np.argsort(self.axes))
         return np.transpose(np.flip(array, self._flipped), inverse)
 
+    def first_restored(self, part: range, slices: int) -> int:
+        """Where canonical slices begin along the source grid's first axis, once restored.
+
+        Args:
+            part: Which of them.
+            slices: How many there are in all.
+        """
+        if self.axes[0] != 0:
+            return 0
+        return slices - part.stop if self.flips[0] else part.start
+
     def geometry(self, source: Geometry) -> Geometry:
         """Where the canonical grid lies: every voxel at the place it had in the source grid."""
         step = source.direction * np.array(source.spacing[::-1])

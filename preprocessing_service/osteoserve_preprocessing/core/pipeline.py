@@ -7,13 +7,14 @@ Stretcher removal, threshold to the window, optional axial clipping, normalisati
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from osteoserve_preprocessing.core.clipping import Clip, clip_femur_to_head
 from osteoserve_preprocessing.core.hounsfield import check_hounsfield
-from osteoserve_preprocessing.core.intensity import normalise
+from osteoserve_preprocessing.core.intensity import GreyValues, normalise
 from osteoserve_preprocessing.core.options import (
     Normalisation,
     PreprocessingOptions,
@@ -35,17 +36,17 @@ class Preprocessed:
     """A volume as the network sees it, and what was done to it.
 
     Args:
-        slices: (Z, Y, X) uint8, grey values 0..255, canonical; 0 in slices outside ``clip``.
+        grey: Grey values, canonical; 0 in slices outside ``clip``.
         stretcher_mask: (Z, Y, X), canonical; set where a voxel was set to 0 HU.
         geometry: The canonical grid.
         clip: Indices of the slices that were kept, counted from the feet.
         stretcher: What was removed as stretcher.
-        window: Range of HU that ``slices`` show.
+        window: Range of HU that ``grey`` shows.
         normalisation: Which HU became 0 and 255.
         warnings: What a reader of the mask should know; each one line.
     """
 
-    slices: npt.NDArray[np.uint8]
+    grey: GreyValues
     stretcher_mask: VoxelMask
     geometry: Geometry
     clip: range
@@ -53,6 +54,11 @@ class Preprocessed:
     window: Window
     normalisation: Normalisation
     warnings: tuple[str, ...]
+
+    @cached_property
+    def slices(self) -> npt.NDArray[np.uint8]:
+        """(Z, Y, X) uint8, all of its grey values, which it keeps from then on."""
+        return self.grey.of(range(self.geometry.shape[0]))
 
 
 def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
@@ -79,7 +85,7 @@ def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
     stretcher = find_stretcher(volume, options.stretcher)
     everything = Clip(range(volume.geometry.shape[0]), ())
     clip = clip_femur_to_head(volume) if options.clip_femur_to_head else everything
-    slices = normalise(
+    grey = normalise(
         volume.voxels,
         stretcher.mask,
         window=options.window,
@@ -87,7 +93,7 @@ def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
         kept=clip.kept,
     )
     return Preprocessed(
-        slices=slices,
+        grey=grey,
         stretcher_mask=stretcher.mask,
         geometry=volume.geometry,
         clip=clip.kept,

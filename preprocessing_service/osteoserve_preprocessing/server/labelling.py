@@ -14,10 +14,7 @@ from functools import partial
 from itertools import islice
 from time import monotonic
 
-import numpy as np
-import numpy.typing as npt
-
-from osteoserve_preprocessing.core import Indices, InPlaneSampling, sections
+from osteoserve_preprocessing.core import InPlaneSampling, LabelMap, Preprocessed, Section, spans
 from osteoserve_preprocessing.inference import SegmentationContract, TritonSession
 from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell
@@ -56,54 +53,50 @@ class Labelling:
         self._deadline = monotonic() + timeout_s
         self._note_success = note_success
 
-    async def run(
-        self,
-        slices: npt.NDArray[np.uint8],
-        tell: Tell,
-    ) -> None:
-        """Put labels in the place of grey values, so that memory holds no second such array.
-
-        Slices without a voxel above the window's floor hold nothing, and stay 0.
+    async def run(self, volume: Preprocessed, labels: LabelMap, tell: Tell) -> None:
+        """Label all slices; those that were clipped away hold nothing.
 
         Args:
-            slices: (N, Y, X) uint8, 0..255, canonical; labels afterwards.
-            tell: Told how many slices are labelled, section by section.
+            volume: What the network sees.
+            labels: Where its labels go, in the place of the volume's voxels.
+            tell: Told how many of the kept slices are labelled, section by section.
 
         Raises:
             TritonUnavailableError: Triton does not answer.
             InferenceTimeoutError: It did not answer in time.
             InferenceError: It answered with nothing usable.
         """
-        dealt = await in_thread(self._executor, partial(sections, slices))
-        total, done = sum(map(len, dealt)), 0
-        waiting = iter(dealt)
-        under_way: deque[tuple[Indices, asyncio.Task[None]]] = deque()
+        kept, slices = volume.clip, volume.geometry.shape[0]
+        for clipped in (range(kept.start), range(kept.stop, slices)):
+            await in_thread(self._executor, partial(labels.clear, clipped))
+        done, waiting = 0, iter(spans(kept))
+        under_way: deque[tuple[range, asyncio.Task[None]]] = deque()
         try:
             while True:
-                for section in islice(waiting, IN_FLIGHT - len(under_way)):
-                    work = self._label(slices, section)
-                    under_way.append((section, asyncio.create_task(work)))
+                for span in islice(waiting, IN_FLIGHT - len(under_way)):
+                    work = self._label(volume, span, labels)
+                    under_way.append((span, asyncio.create_task(work)))
                 if not under_way:
                     return
-                section, task = under_way[0]
+                span, task = under_way[0]
                 await task
                 under_way.popleft()
-                done += len(section)
-                await tell(Progress(Stage.INFERENCE, done, total))
+                done += len(span)
+                await tell(Progress(Stage.INFERENCE, done, len(kept)))
         finally:
             await end(*(task for _, task in under_way))
 
-    async def _label(self, slices: npt.NDArray[np.uint8], section: Indices) -> None:
-        around, seen = await in_thread(self._executor, lambda: self._sampling.cut(slices[section]))
-        answered = await self._session.segment(
-            self._contract,
-            seen,
-            on_progress=lambda _: self._note_success(),
-            timeout_s=max(0.0, self._deadline - monotonic()),
+    async def _label(self, volume: Preprocessed, span: range, labels: LabelMap) -> None:
+        section = await in_thread(
+            self._executor, lambda: Section(volume.grey.of(span), self._sampling)
         )
+        answer = section.seen
+        if len(answer):
+            answer = await self._session.segment(
+                self._contract,
+                section.seen,
+                on_progress=lambda _: self._note_success(),
+                timeout_s=max(0.0, self._deadline - monotonic()),
+            )
         highest = self._contract.label_values[-1]
-
-        def back() -> None:
-            slices[section] = around.backward(answered, highest)
-
-        await in_thread(self._executor, back)
+        await in_thread(self._executor, lambda: labels.put(span, section.labels(answer, highest)))

@@ -11,14 +11,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from osteoserve_preprocessing.core import (
     InPlaneSampling,
+    LabelMap,
     Orientation,
     Preprocessed,
     canonical_orientation,
-    measure_labels,
     preprocess,
 )
 from osteoserve_preprocessing.geometry import Volume
@@ -69,14 +68,26 @@ class VolumePipeline:
         async with self._resources.place(request, tell):
             canonical, _ = await self._canonical(request, upload, orientation, tell, watch)
             watch.begin("preprocess")
-            result = await self._preprocessed(canonical, request, contract)
+            answer = await self._whole(canonical, request, contract, orientation)
             del canonical
-            yield PreprocessedAnswer(
-                geometry=request.geometry,
-                slices=orientation.restore(result.slices),
-                stretcher_mask=orientation.restore(result.stretcher_mask.whole()),
-                summary=PreprocessingSummary.of(result, cautions(request, contract)),
-            )
+            yield answer
+
+    async def _whole(
+        self,
+        canonical: Volume,
+        request: VolumeRequest,
+        contract: SegmentationContract | None,
+        orientation: Orientation,
+    ) -> PreprocessedAnswer:
+        """All that preprocessing makes of a volume, and nothing that holds on to its voxels."""
+        result = await self._preprocessed(canonical, request, contract)
+        slices = await self._resources.compute(lambda: result.slices)
+        return PreprocessedAnswer(
+            geometry=request.geometry,
+            slices=orientation.restore(slices),
+            stretcher_mask=orientation.restore(result.stretcher_mask.whole()),
+            summary=PreprocessingSummary.of(result, cautions(request, contract)),
+        )
 
     @asynccontextmanager
     async def segment(
@@ -106,21 +117,17 @@ class VolumePipeline:
         result = await self._preprocessed(canonical, request, contract)
         sampling = sampling_for(result.geometry, contract)
         summary = PreprocessingSummary.of(result, cautions(request, contract, sampling))
-        slices, kept = result.slices, slice(result.clip.start, result.clip.stop)
-        del result  # and the stretcher's mask with it
-        watch.begin("inference")
-        await self._label(slices[kept], contract, sampling, tell)
-        watch.begin("assemble")
-        labels = orientation.restore(slices)
-        watch.begin("measure")
-        voxels = orientation.restore(canonical.voxels)
         names = {label.value: label.name for label in contract.labels}
-        measures = await self._resources.compute(
-            partial(measure_labels, labels, voxels, request.geometry, names)
-        )
+        labels = LabelMap(canonical.voxels, orientation, request.geometry, names)
+        watch.begin("inference")
+        await self._label(result, labels, contract, sampling, tell)
+        watch.begin("assemble")
+        whole = labels.whole()
+        watch.begin("measure")
+        measures = labels.measures()
         return SegmentedAnswer(
             geometry=request.geometry,
-            labels=labels,
+            labels=whole,
             contract=contract,
             summary=summary,
             measures=measures,
@@ -167,12 +174,12 @@ class VolumePipeline:
 
     async def _label(
         self,
-        slices: npt.NDArray[np.uint8],
+        volume: Preprocessed,
+        labels: LabelMap,
         contract: SegmentationContract,
         sampling: InPlaneSampling,
         tell: Tell,
     ) -> None:
-        """Put labels in the place of the grey values of the kept slices; the others are 0."""
         labelling = Labelling(
             self._resources.session,
             contract,
@@ -181,4 +188,4 @@ class VolumePipeline:
             timeout_s=self._resources.limits.inference_s,
             note_success=partial(self._resources.note_success, contract.name),
         )
-        await labelling.run(slices, tell)
+        await labelling.run(volume, labels, tell)

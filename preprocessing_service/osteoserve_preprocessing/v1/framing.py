@@ -26,8 +26,7 @@ Array = npt.NDArray[Any]
 def chunks(*arrays: Array, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
     """Cut arrays into the bytes of a stream, one array after the other.
 
-    An array that is not contiguous (a flipped or transposed view) is copied a few slices at a
-    time, never as a whole.
+    An array is copied a few slices at a time, never as a whole, whatever view it is.
 
     Args:
         arrays: Each (Z, Y, X), any dtype; sent in C order, little-endian.
@@ -40,9 +39,11 @@ def chunks(*arrays: Array, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         slices = max(1, chunk_bytes // max(1, array[0].nbytes))
         for first in range(0, len(little), slices):
-            view = np.ascontiguousarray(little[first : first + slices]).data.cast("B")
-            for start in range(0, len(view), chunk_bytes):
-                yield bytes(view[start : start + chunk_bytes])
+            data = b"".join(
+                np.ascontiguousarray(one).data for one in little[first : first + slices]
+            )
+            for start in range(0, len(data), chunk_bytes):
+                yield data[start : start + chunk_bytes]
 
 
 def frames(*arrays: Array, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes | pb.Trailer]:

@@ -20,7 +20,7 @@ def grey_of(voxels: np.ndarray, **changed: object) -> np.ndarray:
         "kept": range(len(voxels)),
         "removed": VoxelMask(voxels.shape),
     }
-    return normalise(voxels, **{**options, **changed})
+    return normalise(voxels, **{**options, **changed}).of(range(len(voxels)))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,21 @@ def test_chunks_do_not_change_the_result(voxels: np.ndarray, split: int) -> None
     whole = grey_of(voxels)
     parts = np.concatenate([grey_of(voxels[:split]), grey_of(voxels[split:])])
     assert np.array_equal(whole, parts)
+
+
+@given(HOUNSFIELD, st.integers(0, 4), st.integers(0, 4), st.integers(0, 4))
+def test_a_part_is_a_part_of_the_whole(
+    voxels: np.ndarray, first: int, end: int, clipped: int
+) -> None:
+    grey = normalise(
+        voxels,
+        VoxelMask.of(voxels > 1000),
+        window=Window(-500, 500),
+        normalisation=Normalisation.INPATIENT,
+        kept=range(clipped, 4),
+    )
+    assert np.array_equal(grey.of(range(first, end)), grey.of(range(4))[first:end])
+    assert not grey.of(range(clipped)).any(), "clipped away"
 
 
 @given(HOUNSFIELD)
