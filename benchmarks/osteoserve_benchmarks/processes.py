@@ -8,11 +8,6 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def rss_mb(process: int | str = "self") -> float:
-    """What a process holds now, in MB of 10^6 bytes."""
-    return _figure(PROC / str(process) / "status", "VmRSS")
-
-
 def peak_rss_mb(process: int | str = "self") -> float:
     """The most that a process has held since it began, in MB of 10^6 bytes."""
     return _figure(PROC / str(process) / "status", "VmHWM")

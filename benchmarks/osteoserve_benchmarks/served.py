@@ -39,7 +39,7 @@ class Served:
         """The sum over the processes of service and Triton; None where they are not ours.
 
         Args:
-            of: A figure of one process. Of memory, what processes share is counted for each.
+            of: A figure of one process.
         """
         return None if self.process is None else sum(map(of, self.processes()))
 

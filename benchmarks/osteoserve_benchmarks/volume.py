@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,11 @@ from osteoserve_benchmarks.files import checkpoint, model_folder, phantom_study
 from osteoserve_benchmarks.floor import Floor, measure_floor
 from osteoserve_benchmarks.in_process import InProcess
 from osteoserve_benchmarks.machine import Machine, versions
+from osteoserve_benchmarks.memory_watch import MemoryWatch
 from osteoserve_benchmarks.ours import Ours
 from osteoserve_benchmarks.plain import Plain
-from osteoserve_benchmarks.processes import peak_rss_mb, rss_mb
-from osteoserve_benchmarks.served import serving
+from osteoserve_benchmarks.processes import proportional_mb
+from osteoserve_benchmarks.served import Served, serving
 from osteoserve_benchmarks.tuned import Tuned
 from osteoserve_benchmarks.way import LABEL_MAP, Say, model_line
 from osteoserve_benchmarks.workers import Run, Worker
@@ -44,9 +45,9 @@ class VolumeBenchmark:
         floor_s: Seconds that the network's arithmetic and one copy of the voxels take at least.
         mask_dice: Agreement of the label map on disk with the plain way's, by way; NaN where
             neither holds a voxel.
-        peak_rss_mb: Most memory, MB: of each way's process, and of service and Triton together
-            ("service", with "service_idle" for what they held before the first volume), where
-            they were started here.
+        peak_rss_mb: Most memory, MB: of each way's process; and, where they were started here, of
+            service and Triton together at one moment of the warm-up ("service"; "service_idle"
+            for what they held before), since looking takes time.
         machine: Where.
         versions: Of what.
         same_engine: Whether the service answers with the very model, in the same precision, that
@@ -91,7 +92,7 @@ def measure_volume(
     with tempfile.TemporaryDirectory(prefix="osteoserve-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         service = stack.enter_context(serving(server, credentials))
-        idle = service.total(rss_mb)
+        idle = service.total(proportional_mb)
         ours = Worker(partial(Ours, service.address, service.credentials))
         workers = {OURS: stack.enter_context(ours)}
         served = ours.ask("served")
@@ -100,6 +101,7 @@ def measure_volume(
         here = workers[IN_PROCESS].ask("served")
         say(f"phantom, {slices} slices")
         study = phantom_study(slices, folder / "study", region=region)
+        most = _warm_up(workers, service, study, folder, say)
         runs = _in_turn(workers, study, folder, rounds, say)
         peaks = {way: worker.peak_rss_mb() for way, worker in workers.items()}
         say("the machine's floor")
@@ -117,25 +119,34 @@ def measure_volume(
                 way: dice(folder / way / LABEL_MAP, folder / PLAIN / LABEL_MAP)
                 for way in (OURS, TUNED)
             },
-            peak_rss_mb=peaks | _named(service.total(peak_rss_mb), idle),
+            peak_rss_mb=peaks | _named(most, idle),
             machine=machine,
             versions=versions() | {"model": model_line(served)},
             same_engine=served == here,
         )
 
 
+def _warm_up(
+    workers: Mapping[str, Worker], service: Served, study: Path, folder: Path, say: Say
+) -> float | None:
+    """Run every way once; the most that service and Triton held meanwhile, where they are ours."""
+    watch = MemoryWatch(*service.processes())
+    for way, worker in workers.items():
+        (folder / way).mkdir()
+        say(f"{way}, warm-up")
+        with watch if way == OURS else nullcontext():
+            worker.run(study, folder / way)
+    return None if service.process is None else watch.most_mb
+
+
 def _in_turn(
     workers: Mapping[str, Worker], study: Path, folder: Path, rounds: int, say: Say
 ) -> dict[str, tuple[Run, ...]]:
     runs: dict[str, list[Run]] = {way: [] for way in workers}
-    for way in workers:
-        (folder / way).mkdir()
-    for number in range(rounds + 1):
+    for number in range(1, rounds + 1):
         for way, worker in workers.items():
-            say(f"{way}, {f'round {number} of {rounds}' if number else 'warm-up'}")
-            run = worker.run(study, folder / way)
-            if number:
-                runs[way].append(run)
+            say(f"{way}, round {number} of {rounds}")
+            runs[way].append(worker.run(study, folder / way))
     return {way: tuple(found) for way, found in runs.items()}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from osteoserve_preprocessing.core.coarse import Coarse, Mask, coarsen
+from osteoserve_preprocessing.core.coarse import CoarseRange, Mask, coarsen
 from osteoserve_preprocessing.core.stretcher.body import find_patient
 from osteoserve_preprocessing.geometry import Volume
 
@@ -75,7 +75,7 @@ def clip_femur_to_head(volume: Volume) -> Clip:
     return Clip(range(start, stop), tuple(filter(None, (below, above))))
 
 
-def _neck(coarse: Coarse, patient: Mask, bone: Mask) -> tuple[int | None, str]:
+def _neck(coarse: CoarseRange, patient: Mask, bone: Mask) -> tuple[int | None, str]:
     """Slice (of cells) of the narrowest neck below the lowest slice of the cranial vault."""
     brain = np.array([_brain_cells(coarse, k, bone[k]) for k in range(len(bone))])
     vault = _runs(brain * coarse.cell_cm2 >= SMALLEST_VAULT_CM2, coarse, SHORTEST_VAULT_MM)
@@ -96,7 +96,7 @@ def _neck(coarse: Coarse, patient: Mask, bone: Mask) -> tuple[int | None, str]:
     return candidates[int(np.argmin(areas))] + 1, ""
 
 
-def _brain_cells(coarse: Coarse, k: int, bone: Mask) -> int:
+def _brain_cells(coarse: CoarseRange, k: int, bone: Mask) -> int:
     """Cells of the largest cavity that bone encloses in a slice, where it holds brain."""
     parts = cc3d.connected_components(_enclosed(bone), connectivity=4)
     sizes = np.bincount(parts.ravel())
@@ -119,7 +119,7 @@ def _nearest_part(section: Mask, centre: tuple[float, ...]) -> int:
     return int(np.count_nonzero(parts == numbers[nearest]))
 
 
-def _knee(coarse: Coarse, bone: Mask) -> tuple[int | None, str]:
+def _knee(coarse: CoarseRange, bone: Mask) -> tuple[int | None, str]:
     """Slice (of cells) of the middle of the knee, between the shafts of tibia and femur."""
     legs = _legs(coarse, bone)
     if legs is None:
@@ -136,7 +136,7 @@ def _knee(coarse: Coarse, bone: Mask) -> tuple[int | None, str]:
     return round(float(wide.mean())), ""
 
 
-def _legs(coarse: Coarse, bone: Mask) -> int | None:
+def _legs(coarse: CoarseRange, bone: Mask) -> int | None:
     """How many slices from the feet up show legs alone; None where there is no trunk."""
     columns = bone.any(axis=1)
     per_column = columns.sum(axis=0)
@@ -164,7 +164,7 @@ def _enclosed(bone: Mask) -> Mask:
     return enclosed
 
 
-def _runs(true: npt.NDArray[np.bool_], coarse: Coarse, shortest_mm: float) -> list[range]:
+def _runs(true: npt.NDArray[np.bool_], coarse: CoarseRange, shortest_mm: float) -> list[range]:
     """Runs of slices that hold, at least so long in mm, from the feet up."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], true, [False]]).astype(np.int8)))
     runs = [range(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +29,14 @@ BLOCK = 8
 SOFT_HU, NOISE_SLICES = 150, 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Coarse:
-    """A canonical volume in cells of several voxels.
+    """A canonical volume in cells of several voxels, and the densest voxel of each.
 
     In the slice, a cell covers its voxels; of the slices that it spans, it shows the first.
 
     Args:
-        lowest: (z, y, x) int16, HU of the least dense voxel of each cell.
-        highest: (z, y, x) int16, HU of the densest.
+        highest: (z, y, x) int16, HU of the densest voxel of each cell.
         spacing: (z, y, x) size of a cell in mm.
         step: (z, y, x) voxels per cell.
         shape: (Z, Y, X) of the volume.
@@ -45,13 +45,18 @@ class Coarse:
             before it and after the last are left out.
     """
 
-    lowest: npt.NDArray[np.int16]
     highest: npt.NDArray[np.int16]
     spacing: tuple[float, float, float]
     step: tuple[int, int, int]
     shape: tuple[int, int, int]
     noise_hu: float
     corner: tuple[int, int] = (0, 0)
+
+    @property
+    def cells(self) -> tuple[int, int, int]:
+        """(z, y, x) how many there are."""
+        z, y, x = self.highest.shape
+        return z, y, x
 
     @property
     def cell_ml(self) -> float:
@@ -63,39 +68,14 @@ class Coarse:
         """Axial area of one cell in cm2."""
         return self.spacing[1] * self.spacing[2] / 100.0
 
-    def blocks(self) -> Iterator[tuple[slice, Coarse]]:
+    def blocks(self) -> Iterator[tuple[slice, Self]]:
         """Its slices of cells in order, `BLOCK` at a time: which, and what is in them."""
-        for first in range(0, len(self.lowest), BLOCK):
-            block = slice(first, min(first + BLOCK, len(self.lowest)))
-            yield block, replace(self, lowest=self.lowest[block], highest=self.highest[block])
+        for first in range(0, len(self.highest), BLOCK):
+            block = slice(first, min(first + BLOCK, len(self.highest)))
+            yield block, self._some(block)
 
-    def within(self, highest_hu: int, margin_mm: float) -> Coarse:
-        """Its cells without those all round that hold nothing denser.
-
-        Args:
-            highest_hu: In what is left out, no voxel lies above this.
-            margin_mm: So far beyond the last cell that does, cells are kept.
-
-        Returns:
-            A view: no cell is copied. The same where nothing is denser.
-        """
-        dense = np.zeros(self.highest.shape[1:], dtype=np.bool_)
-        for slice_ in self.highest:
-            dense |= slice_ > highest_hu
-        if not dense.any():
-            return self
-        kept = []
-        for axis, spacing in enumerate(self.spacing[1:]):
-            filled = np.flatnonzero(dense.any(axis=1 - axis))
-            reach = int(np.ceil(margin_mm / spacing))
-            kept.append(slice(max(0, int(filled[0]) - reach), int(filled[-1]) + 1 + reach))
-        rows, columns = kept
-        return replace(
-            self,
-            lowest=self.lowest[:, rows, columns],
-            highest=self.highest[:, rows, columns],
-            corner=(self.corner[0] + rows.start, self.corner[1] + columns.start),
-        )
+    def _some(self, block: slice) -> Self:
+        return replace(self, highest=self.highest[block])
 
     def expand(
         self, codes: npt.NDArray[np.uint8]
@@ -124,27 +104,84 @@ class Coarse:
                 yield k, block, fine
 
 
-def coarsen(volume: Volume) -> Coarse:
-    """Divide a canonical volume into cells as large as 2 mm in the slice and 4 mm between allow."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CoarseRange(Coarse):
+    """The same with the least dense voxel of each cell, which only finding the patient needs.
+
+    Args:
+        lowest: (z, y, x) int16, HU of the least dense voxel of each cell.
+    """
+
+    lowest: npt.NDArray[np.int16]
+
+    def densest(self) -> Coarse:
+        """The cells without what is least dense, which takes half of their memory."""
+        return Coarse(
+            highest=self.highest,
+            spacing=self.spacing,
+            step=self.step,
+            shape=self.shape,
+            noise_hu=self.noise_hu,
+            corner=self.corner,
+        )
+
+    def _some(self, block: slice) -> Self:
+        return replace(self, highest=self.highest[block], lowest=self.lowest[block])
+
+
+def coarsen(volume: Volume, *, above_hu: int | None = None, margin_mm: float = 0.0) -> CoarseRange:
+    """Divide a canonical volume into cells as large as 2 mm in the slice and 4 mm between allow.
+
+    Args:
+        volume: The volume.
+        above_hu: Where given, cells all round that hold nothing denser are left out, unless
+            nothing at all is denser.
+        margin_mm: So far beyond the last cell that holds something denser, cells are kept.
+    """
     limits = (BETWEEN_MM, IN_PLANE_MM, IN_PLANE_MM)
     z, y, x = (
         max(1, int(limit / spacing + 1e-3))
         for limit, spacing in zip(limits, volume.geometry.spacing, strict=True)
     )
-    voxels = volume.voxels[::z]
-    shape = (voxels.shape[0], -(-voxels.shape[1] // y), -(-voxels.shape[2] // x))
-    lowest, highest = np.empty(shape, dtype=np.int16), np.empty(shape, dtype=np.int16)
-    for k, slice_ in enumerate(voxels):
-        lowest[k], highest[k] = _extremes(slice_, y, x)
     dz, dy, dx = volume.geometry.spacing
-    return Coarse(
-        lowest=lowest,
-        highest=highest,
-        spacing=(dz * z, dy * y, dx * x),
+    voxels, spacing = volume.voxels[::z], (dz * z, dy * y, dx * x)
+    highest = _reduced(np.maximum, voxels, y, x)
+    rows, columns = _region(highest, above_hu, margin_mm, spacing)
+    inside = (
+        slice(side.start * step, side.stop * step) for side, step in ((rows, y), (columns, x))
+    )
+    return CoarseRange(
+        # A copy, so that what was left out holds no memory.
+        highest=np.ascontiguousarray(highest[:, rows, columns]),
+        lowest=_reduced(np.minimum, voxels[:, *inside], y, x),
+        spacing=spacing,
         step=(z, y, x),
         shape=volume.geometry.shape,
         noise_hu=_noise(volume.voxels),
+        corner=(rows.start, columns.start),
     )
+
+
+def _region(
+    highest: npt.NDArray[np.int16],
+    above_hu: int | None,
+    margin_mm: float,
+    spacing: tuple[float, float, float],
+) -> tuple[slice, slice]:
+    """Rows and columns of cells to keep."""
+    _, *sizes = highest.shape
+    kept = [slice(0, size) for size in sizes]
+    if above_hu is not None:
+        dense = np.zeros(sizes, dtype=np.bool_)
+        for slice_ in highest:
+            dense |= slice_ > above_hu
+        for axis in (0, 1) if dense.any() else ():
+            filled = np.flatnonzero(dense.any(axis=1 - axis))
+            reach = int(np.ceil(margin_mm / spacing[1 + axis]))
+            first, end = int(filled[0]) - reach, int(filled[-1]) + 1 + reach
+            kept[axis] = slice(max(0, first), min(end, sizes[axis]))
+    rows, columns = kept
+    return rows, columns
 
 
 def _noise(voxels: npt.NDArray[np.int16]) -> float:
@@ -159,16 +196,16 @@ def _noise(voxels: npt.NDArray[np.int16]) -> float:
     return median / (0.6745 * float(np.sqrt(2.0)))
 
 
-def _extremes(
-    slice_: npt.NDArray[np.int16], y: int, x: int
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-    """Minimum and maximum of every block of y times x; blocks cut by the border hold fewer."""
-    missing = [(-size) % step for size, step in zip(slice_.shape, (y, x), strict=True)]
-    if any(missing):
-        slice_ = np.pad(slice_, [(0, n) for n in missing], mode="edge")
-    rows = [slice_[i::y] for i in range(y)]
-    low, high = reduce(np.minimum, rows), reduce(np.maximum, rows)
-    return (
-        reduce(np.minimum, (low[:, j::x] for j in range(x))),
-        reduce(np.maximum, (high[:, j::x] for j in range(x))),
-    )
+def _reduced(
+    extreme: np.ufunc, voxels: npt.NDArray[np.int16], y: int, x: int
+) -> npt.NDArray[np.int16]:
+    """Minimum or maximum of every block of y times x; blocks cut by the border hold fewer."""
+    slices, rows, columns = voxels.shape
+    found = np.empty((slices, -(-rows // y), -(-columns // x)), dtype=np.int16)
+    for slice_, out in zip(voxels, found, strict=True):
+        whole = slice_
+        if rows % y or columns % x:
+            whole = np.pad(slice_, [(0, -rows % y), (0, -columns % x)], mode="edge")
+        lines = reduce(extreme, (whole[i::y] for i in range(y)))
+        out[:] = reduce(extreme, (lines[:, j::x] for j in range(x)))
+    return found

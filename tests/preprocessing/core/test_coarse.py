@@ -87,13 +87,14 @@ def test_what_lies_within_is_every_cell_that_is_dense_and_the_margin(
     voxels = np.full((3, 29, 31), -1000, dtype=np.int16)
     rows, columns = (slice(f, f + s) for f, s in zip(first, size, strict=True))
     voxels[1, rows, columns] = 40
-    whole = coarsen(Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 0.6))))
-    part = whole.within(-250, margin_mm)
+    volume = Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 0.6)))
+    whole, part = coarsen(volume), coarsen(volume, above_hu=-250, margin_mm=margin_mm)
     codes = np.zeros(whole.lowest.shape, dtype=np.uint8)
     kept = tuple(slice(c, c + n) for c, n in zip(part.corner, part.lowest.shape[1:], strict=True))
     codes[:, kept[0], kept[1]] = 1
     assert not (whole.highest > -250)[codes == 0].any()
     np.testing.assert_array_equal(part.highest, whole.highest[:, kept[0], kept[1]])
+    np.testing.assert_array_equal(part.lowest, whole.lowest[:, kept[0], kept[1]])
     reach = [int(np.ceil(margin_mm / side)) for side in whole.spacing[1:]]
     dense = (whole.highest > -250).any(axis=0)
     for axis, (side, n) in enumerate(zip(kept, reach, strict=True)):
@@ -109,5 +110,5 @@ def test_what_lies_within_is_every_cell_that_is_dense_and_the_margin(
 
 def test_within_nothing_but_air_is_everything() -> None:
     voxels = np.full((2, 8, 8), -1000, dtype=np.int16)
-    coarse = coarsen(Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 1.0))))
-    assert coarse.within(-250, 3.0) is coarse
+    volume = Volume(voxels, Geometry(voxels.shape, (5.0, 1.0, 1.0)))
+    assert coarsen(volume, above_hu=-250, margin_mm=3.0).cells == coarsen(volume).cells

@@ -13,7 +13,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.coarse import CoarseRange, Mask
 from osteoserve_preprocessing.core.stretcher.cavities import close_cavities
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
 
@@ -37,7 +37,7 @@ SHELLS_HALF_THICKNESS_MM, SHELLS_SHARE_SOFT = 8.0, 0.6
 NOISY_HU = 40.0
 
 
-def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
+def find_patient(coarse: CoarseRange, bright_hu: int) -> Mask:
     """The cells that belong to the patient.
 
     Args:
@@ -51,8 +51,8 @@ def find_patient(coarse: Coarse, bright_hu: int) -> Mask:
     return close_cavities(coarse, _thick_parts(coarse, bright_hu), DENSE_HU)
 
 
-def _thick_parts(coarse: Coarse, bright_hu: int) -> Mask:
-    thick = np.empty(coarse.lowest.shape, dtype=np.bool_)
+def _thick_parts(coarse: CoarseRange, bright_hu: int) -> Mask:
+    thick = np.empty(coarse.cells, dtype=np.bool_)
     for block, cells in coarse.blocks():
         core = erode(cells, _dense(cells), HALF_THICKNESS_MM)
         grown = dilate(cells, core, HALF_THICKNESS_MM)
@@ -65,20 +65,26 @@ def _thick_parts(coarse: Coarse, bright_hu: int) -> Mask:
     for number in np.flatnonzero(large):
         box = boxes[number]
         part = parts[box] == number
-        if not _is_shells(coarse, part, coarse.lowest[box] <= bright_hu):
+        if not _is_shells(coarse, part, coarse.lowest[box], bright_hu):
             patient[box] |= part
     return patient
 
 
-def _is_shells(coarse: Coarse, part: Mask, soft: Mask) -> bool:
-    if np.count_nonzero(part & soft) >= SHELLS_SHARE_SOFT * np.count_nonzero(part):
+def _is_shells(
+    coarse: CoarseRange, part: Mask, lowest: npt.NDArray[np.int16], bright_hu: int
+) -> bool:
+    soft = sum(
+        int(np.count_nonzero(cells & (low <= bright_hu)))
+        for cells, low in zip(part, lowest, strict=True)
+    )
+    if soft >= SHELLS_SHARE_SOFT * np.count_nonzero(part):
         return False
     return not erode(coarse, part, SHELLS_HALF_THICKNESS_MM).any()
 
 
-def _dense(coarse: Coarse) -> Mask:
+def _dense(coarse: CoarseRange) -> Mask:
     """Cells that are dense throughout; where the scan is noisy, that are dense on average."""
-    dense = np.empty(coarse.lowest.shape, dtype=np.bool_)
+    dense = np.empty(coarse.cells, dtype=np.bool_)
     for lowest, highest, slice_ in zip(coarse.lowest, coarse.highest, dense, strict=True):
         if coarse.noise_hu > NOISY_HU:
             middle = (lowest.astype(np.int32) + highest) // 2

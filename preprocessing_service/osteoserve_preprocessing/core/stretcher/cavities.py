@@ -12,7 +12,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.coarse import Coarse, Mask
+from osteoserve_preprocessing.core.coarse import CoarseRange, Mask
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode, touch
 
 #: Walls of a cavity are thinner than this, or they would be thick enough to be patient anyway.
@@ -26,7 +26,7 @@ LUNG_HU = (-890, -400)
 SHALLOWEST_MM = 8.0
 
 
-def close_cavities(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
+def close_cavities(coarse: CoarseRange, patient: Mask, dense_hu: int) -> Mask:
     """Add to the patient the cavities that it encloses, and their walls.
 
     Args:
@@ -43,7 +43,7 @@ def close_cavities(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
     return closed
 
 
-def _closed(coarse: Coarse, patient: Mask, dense_hu: int) -> Mask:
+def _closed(coarse: CoarseRange, patient: Mask, dense_hu: int) -> Mask:
     dense = coarse.highest > dense_hu
     # Cells at the outline hold skin, and would close off every cavity without the patient.
     outline = touch(patient)
@@ -89,7 +89,9 @@ def _holes(solid: Mask) -> tuple[npt.NDArray[np.unsignedinteger[Any]], Mask]:
     return numbers[1:-1, 1:-1], holes
 
 
-def _own(coarse: Coarse, k: int, candidates: Mask, deep: Mask, loose: Mask, next_to: Mask) -> Mask:
+def _own(
+    coarse: CoarseRange, k: int, candidates: Mask, deep: Mask, loose: Mask, next_to: Mask
+) -> Mask:
     """Those cavities of a slice that are the patient's: thick-walled, lung, or a sinus."""
     parts = cc3d.connected_components(loose, connectivity=8)
     cells = np.bincount(parts.ravel())
@@ -112,7 +114,7 @@ def _own(coarse: Coarse, k: int, candidates: Mask, deep: Mask, loose: Mask, next
     return cavities
 
 
-def _extent_mm(coarse: Coarse, box: tuple[slice, slice]) -> tuple[float, float]:
+def _extent_mm(coarse: CoarseRange, box: tuple[slice, slice]) -> tuple[float, float]:
     height, width = (
         (side.stop - side.start) * coarse.spacing[axis]
         for axis, side in zip((1, 2), box[-2:], strict=True)

@@ -87,8 +87,10 @@ def find_stretcher(volume: Volume, method: StretcherMethod) -> Stretcher:
 
 def _by_body(volume: Volume) -> tuple[VoxelMask, str]:
     nothing = VoxelMask(volume.geometry.shape)
-    coarse = coarsen(volume).within(DENSE_HU, MARGIN_MM)
-    patient = find_patient(coarse, TABLE_HU)
+    extremes = coarsen(volume, above_hu=DENSE_HU, margin_mm=MARGIN_MM)
+    patient = find_patient(extremes, TABLE_HU)
+    coarse = extremes.densest()
+    del extremes  # half of what the cells take
     largest = float(np.count_nonzero(patient, axis=(1, 2)).max()) * coarse.cell_cm2
     if largest < SMALLEST_BODY_CM2:
         found = f"a body of {largest:.0f} cm2" if largest else "no body"

@@ -92,7 +92,7 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
     """Everything dense that does not touch the patient.
 
     Args:
-        coarse: Cells of a canonical volume.
+        coarse: Coarse of a canonical volume.
         patient: (z, y, x) bool.
         bright_hu: HU above which table and bone look alike.
     """
@@ -101,11 +101,13 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
         # The cells at the patient's own outline hold skin, and would join table and blanket.
         np.greater(cells.highest > DENSE_HU, touch(patient[block]), out=dense[block])
         np.logical_and(dense[block], cells.highest > bright_hu, out=bright[block])
+    persistent = _persistent(coarse, dense)
     parts = cc3d.connected_components(dense, connectivity=26)
+    del dense
     return Loose(
         parts=parts,
         bright=bright,
-        persistent=_persistent(coarse, dense),
+        persistent=persistent,
         cells=np.nonzero(parts),
         boxes=cc3d.statistics(parts)["bounding_boxes"],
     )
@@ -115,7 +117,7 @@ def find_table(coarse: Coarse, sides: Iterable[Past], loose: Loose) -> Table | N
     """Find the table beside a patient, on whichever side it lies.
 
     Args:
-        coarse: Cells of a canonical volume.
+        coarse: Coarse of a canonical volume.
         sides: Where it is looked for.
         loose: What is dense and not the patient.
 
@@ -154,7 +156,7 @@ def _tables(coarse: Coarse, loose: Loose, lasting: Mask, there: Mask, side: int)
     """Which numbers of parts are a table, or go with one, on that side, where some cells lie."""
     cells, past = loose.count(), loose.count(there)
     tables: Mask = lasting & (past >= SMALLEST_SHARE_BEYOND * cells)
-    long_study = coarse.lowest.shape[0] * coarse.spacing[0] >= SHORTEST_STUDY_MM
+    long_study = coarse.cells[0] * coarse.spacing[0] >= SHORTEST_STUDY_MM
     rails = (past >= RAIL_SHARE_BEYOND * cells) & (side == BACK) & long_study
     for number in np.flatnonzero(tables):
         part = loose.parts[loose.boxes[number]] == number
@@ -167,7 +169,7 @@ def _tables(coarse: Coarse, loose: Loose, lasting: Mask, there: Mask, side: int)
 
 def _is_long(coarse: Coarse, part: Mask) -> bool:
     """Whether a part, cut out by its box, runs along the patient."""
-    length, slices = part.shape[0], coarse.lowest.shape[0]
+    length, slices = part.shape[0], coarse.cells[0]
     return length >= 0.5 * slices or length * coarse.spacing[0] >= SHORTEST_MM
 
 
