@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from osteoserve_preprocessing.core.coarse import CoarseRange, Mask, coarsen
+from osteoserve_preprocessing.core.coarse import Coarse, CoarseRange, Mask, coarsen
 from osteoserve_preprocessing.core.stretcher.body import find_patient
 from osteoserve_preprocessing.geometry import Volume
 
@@ -119,7 +119,7 @@ def _nearest_part(section: Mask, centre: tuple[float, ...]) -> int:
     return int(np.count_nonzero(parts == numbers[nearest]))
 
 
-def _knee(coarse: CoarseRange, bone: Mask) -> tuple[int | None, str]:
+def _knee(coarse: Coarse, bone: Mask) -> tuple[int | None, str]:
     """Slice (of cells) of the middle of the knee, between the shafts of tibia and femur."""
     legs = _legs(coarse, bone)
     if legs is None:
@@ -136,7 +136,7 @@ def _knee(coarse: CoarseRange, bone: Mask) -> tuple[int | None, str]:
     return round(float(wide.mean())), ""
 
 
-def _legs(coarse: CoarseRange, bone: Mask) -> int | None:
+def _legs(coarse: Coarse, bone: Mask) -> int | None:
     """How many slices from the feet up show legs alone; None where there is no trunk."""
     columns = bone.any(axis=1)
     per_column = columns.sum(axis=0)
@@ -164,7 +164,7 @@ def _enclosed(bone: Mask) -> Mask:
     return enclosed
 
 
-def _runs(true: npt.NDArray[np.bool_], coarse: CoarseRange, shortest_mm: float) -> list[range]:
+def _runs(true: npt.NDArray[np.bool_], coarse: Coarse, shortest_mm: float) -> list[range]:
     """Runs of slices that hold, at least so long in mm, from the feet up."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], true, [False]]).astype(np.int8)))
     runs = [range(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

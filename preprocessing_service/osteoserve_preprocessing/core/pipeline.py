@@ -37,9 +37,7 @@ class Preprocessed:
 
     Args:
         grey: Grey values, canonical; 0 in slices outside ``clip``.
-        stretcher_mask: (Z, Y, X), canonical; set where a voxel was set to 0 HU.
         geometry: The canonical grid.
-        clip: Indices of the slices that were kept, counted from the feet.
         stretcher: What was removed as stretcher.
         window: Range of HU that ``grey`` shows.
         normalisation: Which HU became 0 and 255.
@@ -47,13 +45,21 @@ class Preprocessed:
     """
 
     grey: GreyValues
-    stretcher_mask: VoxelMask
     geometry: Geometry
-    clip: range
     stretcher: StretcherReport
     window: Window
     normalisation: Normalisation
     warnings: tuple[str, ...]
+
+    @property
+    def stretcher_mask(self) -> VoxelMask:
+        """(Z, Y, X), canonical; set where a voxel was set to 0 HU."""
+        return self.grey.removed
+
+    @property
+    def clip(self) -> range:
+        """Indices of the slices that were kept, counted from the feet."""
+        return self.grey.kept
 
     @cached_property
     def slices(self) -> npt.NDArray[np.uint8]:
@@ -94,9 +100,7 @@ def preprocess(volume: Volume, options: PreprocessingOptions) -> Preprocessed:
     )
     return Preprocessed(
         grey=grey,
-        stretcher_mask=stretcher.mask,
         geometry=volume.geometry,
-        clip=clip.kept,
         stretcher=stretcher.report,
         window=options.window,
         normalisation=options.normalisation,

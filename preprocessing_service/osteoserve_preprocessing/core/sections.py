@@ -36,8 +36,9 @@ class Section:
 
     def __init__(self, grey: npt.NDArray[np.uint8], sampling: InPlaneSampling) -> None:
         self._filled = grey.any(axis=(1, 2))
-        # Where all are, which is nearly always, nothing is copied to leave some out.
-        shown = grey if self._filled.all() else grey[self._filled]
+        # Nearly always; then nothing is copied to leave some out.
+        self._all_filled = bool(self._filled.all())
+        shown = grey if self._all_filled else grey[self._filled]
         self._around, self._seen = sampling.cut(shown)
 
     @property
@@ -59,7 +60,7 @@ class Section:
             OptionError: A label is above ``highest``.
         """
         found = self._around.backward(answer, highest)
-        if self._filled.all():
+        if self._all_filled:
             return found
         labels = np.zeros((len(self._filled), *self._around.shape), dtype=np.uint8)
         labels[self._filled] = found

@@ -12,7 +12,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.coarse import CoarseRange, Mask
+from osteoserve_preprocessing.core.coarse import Coarse, CoarseRange, Mask
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode, touch
 
 #: Walls of a cavity are thinner than this, or they would be thick enough to be patient anyway.
@@ -114,7 +114,7 @@ def _own(
     return cavities
 
 
-def _extent_mm(coarse: CoarseRange, box: tuple[slice, slice]) -> tuple[float, float]:
+def _extent_mm(coarse: Coarse, box: tuple[slice, slice]) -> tuple[float, float]:
     height, width = (
         (side.stop - side.start) * coarse.spacing[axis]
         for axis, side in zip((1, 2), box[-2:], strict=True)

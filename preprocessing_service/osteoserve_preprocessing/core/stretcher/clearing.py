@@ -27,7 +27,7 @@ def codes_of(coarse: Coarse, patient: Mask, table: Table, bright_hu: int) -> npt
     """Decide for every cell.
 
     Args:
-        coarse: Coarse of a canonical volume.
+        coarse: Cells of a canonical volume.
         patient: (z, y, x) bool.
         table: The table beside it.
         bright_hu: HU above which table and bone look alike.
@@ -62,7 +62,7 @@ def voxels_of(
     """Carry the decision out voxel by voxel.
 
     Args:
-        coarse: Coarse of the volume.
+        coarse: Cells of the volume.
         codes: (z, y, x) uint8, one per cell.
         volume: The volume itself.
         bright_hu: HU above which table and bone look alike.

@@ -17,7 +17,7 @@ def find_buried_shell(coarse: Coarse, patient: Mask, table: Table, bright_hu: in
     """The cells of the patient that are the table's shell.
 
     Args:
-        coarse: Coarse of a canonical volume.
+        coarse: Cells of a canonical volume.
         patient: (z, y, x) bool.
         table: The table beside it.
         bright_hu: HU above which table and bone look alike.

@@ -92,7 +92,7 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
     """Everything dense that does not touch the patient.
 
     Args:
-        coarse: Coarse of a canonical volume.
+        coarse: Cells of a canonical volume.
         patient: (z, y, x) bool.
         bright_hu: HU above which table and bone look alike.
     """
@@ -117,7 +117,7 @@ def find_table(coarse: Coarse, sides: Iterable[Past], loose: Loose) -> Table | N
     """Find the table beside a patient, on whichever side it lies.
 
     Args:
-        coarse: Coarse of a canonical volume.
+        coarse: Cells of a canonical volume.
         sides: Where it is looked for.
         loose: What is dense and not the patient.
 
