@@ -88,6 +88,11 @@ def main() -> NoReturn:
     """Run the command and end the process with the exit code that fits what happened."""
     # gRPC's core writes its own words to standard error, also about what we report ourselves.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Before numpy is loaded, here and in the processes that commands start: numpy asks for pages of
+    # 2 MiB for large arrays. A virtual machine has given such pages back to its host, and gets them
+    # anew in 0.6 s for 262 MB; small ones, of which it keeps some, take 0.1 s, and 0.08 s more than
+    # large ones where all memory stays (docs/performance.md).
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
     code = _run()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         _give_up_unsaid(stream)
