@@ -28,6 +28,10 @@ class UploadError(PreprocessingError, ValueError):
     """A stream broke the protocol: order, size, byte count or digest."""
 
 
+class SharedMemoryError(PreprocessingError, LookupError):
+    """Memory that a caller says it shares is not there, or not for the service to see."""
+
+
 class StreamTimeoutError(PreprocessingError, TimeoutError):
     """The other end sent, or took, nothing for longer than is allowed."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.errors import HounsfieldError, PixelFormatError
+from osteoserve_preprocessing.shared_memory import empty_shareable
 
 #: A volume whose values span less was normalised (0..1, z-scores): air and fat alone lie 900 HU
 #: apart, fat and bone 200.
@@ -60,7 +61,7 @@ def hounsfield_volume(
         HounsfieldError: A value is NaN or infinite, or does not fit into int16; or the volume
             cannot be HU: nothing lies below 0, or all lies within 100.
     """
-    hounsfield = np.empty(shape, dtype=np.int16)
+    hounsfield: npt.NDArray[np.int16] = empty_shareable(shape, np.int16)
     for out, values, number in zip(hounsfield, slices, range(1, shape[0] + 1), strict=True):
         if values.dtype.kind not in "iuf":
             raise PixelFormatError(f"{name}: its voxels are no plain numbers (colour, or complex)")

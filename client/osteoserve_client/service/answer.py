@@ -25,6 +25,7 @@ class Answer:
         shape: (arrays, Z, Y, X): how many uint8 arrays of the grid's shape the answer holds, one
             after the other.
         on_progress: Called with every progress message.
+        place: Memory of that size into which the service puts the arrays; None where it sends them.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Answer:
         grid: tuple[str, pb.Geometry | pb.ScintigramHeader],
         shape: tuple[int, int, int, int],
         on_progress: OnProgress | None,
+        place: npt.NDArray[np.uint8] | None = None,
     ) -> None:
         self._grid = grid
         self._shape = shape
         self._on_progress = on_progress
+        self._place = place
         self._receiver: Receiver | None = None
         self._report: Any = None
         self._arrays: npt.NDArray[np.uint8] | None = None
@@ -57,16 +60,16 @@ class Answer:
 
     def _take_one(self, response: Any) -> None:
         kind = response.WhichOneof("payload")
-        if kind == "progress" and self._receiver is None:
+        begun, ended = self._report is not None, self._arrays is not None
+        if kind == "progress" and not begun:
             if self._on_progress:
                 self._on_progress(response.progress)
-        elif kind == "header" and self._receiver is None:
+        elif kind == "header" and not begun:
             self._begin(response.header)
-        elif kind == "chunk" and self._receiver is not None and self._arrays is None:
+        elif kind == "chunk" and self._receiver is not None and not ended:
             self._checked(self._receiver.add, response.chunk)
-        elif kind == "trailer" and self._receiver is not None and self._arrays is None:
-            received = self._checked(self._receiver.finish, response.trailer)
-            self._arrays = received.reshape(self._shape)
+        elif kind == "trailer" and begun and not ended:
+            self._arrays = self._finished(response.trailer).reshape(self._shape)
         else:
             raise ServiceError(f"the service's answer broke the protocol: unexpected {kind}")
 
@@ -75,7 +78,16 @@ class Answer:
         if getattr(header, field) != asked:
             raise ServiceError("the service answered on another grid than that of the request")
         self._report = header.report
-        self._receiver = Receiver(int(np.prod(self._shape, dtype=np.int64)))
+        if self._place is None:
+            self._receiver = Receiver(int(np.prod(self._shape, dtype=np.int64)))
+
+    def _finished(self, trailer: pb.Trailer) -> npt.NDArray[np.uint8]:
+        if self._receiver is not None:
+            received: npt.NDArray[np.uint8] = self._checked(self._receiver.finish, trailer)
+            return received
+        if self._place is None or trailer.byte_count != self._place.nbytes:
+            raise ServiceError("the service did not put a whole answer into the shared memory")
+        return self._place
 
     @staticmethod
     def _checked(step: Callable[[Any], Any], payload: Any) -> Any:

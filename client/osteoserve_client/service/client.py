@@ -21,7 +21,7 @@ from osteoserve_client.errors import (
 )
 from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.service.answer import Answer, OnProgress
-from osteoserve_client.service.credentials import Credentials
+from osteoserve_client.service.credentials import Credentials, host_and_port, is_loopback
 from osteoserve_client.service.faults import RETRY_DELAYS_S, STRANGERS, attempt, translate
 from osteoserve_client.service.handshake import handshake_fault
 from osteoserve_client.service.upload import Upload, scintigram_upload, volume_upload
@@ -71,6 +71,8 @@ class ServiceClient:
         credentials: TLS and token; None connects without.
         timeout_s: Longest that one call may take, waiting for a free place included.
         retry_delays_s: Seconds before each further attempt.
+        share_memory: Whether to offer a service on this machine the memory of a volume that reading
+            made, so that nothing has to be sent; a service that cannot see it is sent all the same.
 
     Raises:
         UsageError: A file of the credentials cannot be read or is open to others, or a token
@@ -84,8 +86,10 @@ class ServiceClient:
         credentials: Credentials | None = None,
         timeout_s: float = 900.0,
         retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S,
+        share_memory: bool = True,
     ) -> None:
         self.address = address
+        self._share_memory = share_memory and is_loopback(host_and_port(address)[0])
         self._retry_delays_s = retry_delays_s
         self._timeout_s = timeout_s
         self._credentials = credentials or Credentials()
@@ -137,9 +141,10 @@ class ServiceClient:
             ServiceError: The service failed, or its answer is not whole or not sound.
         """
         header = pb.SegmentHeader(options=options, model=model)
-        upload = volume_upload(volume, pb.SegmentRequest, header)
+        upload = volume_upload(volume, pb.SegmentRequest, header, share=self._share_memory)
         (labels,), report = self._stream(self._stub.Segment, upload, 1, on_progress)
         _check_labels(labels, report, upload)
+        _check_counts(labels, report)
         return labels, report
 
     def segment_scintigram(
@@ -286,8 +291,10 @@ class ServiceClient:
         def once() -> tuple[npt.NDArray[np.uint8], Any]:
             call = method(iter(upload), timeout=self._timeout_s, metadata=metadata)
             try:
-                return Answer(upload.grid, (arrays, *upload.shape), on_progress).take(call)
+                place = upload.place_of_labels(call)
+                return Answer(upload.grid, (arrays, *upload.shape), on_progress, place).take(call)
             finally:
+                upload.end()
                 # Without this an interrupted caller would leave the service at work.
                 call.cancel()
 
@@ -302,3 +309,14 @@ def _check_labels(labels: npt.NDArray[np.uint8], report: Any, upload: Upload) ->
     known[[0, *(label.value for label in report.model.labels)]] = True
     if not all(known[slice_].all() for slice_ in labels):
         raise ServiceError(f"the answer holds labels that {report.model.name} does not declare")
+
+
+def _check_counts(labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:
+    """Refuse labels that are not those which the report measured."""
+    for measure in report.labels:
+        # Slice by slice: a comparison of the whole map would take as much memory again.
+        voxels = sum(int(np.count_nonzero(slice_ == measure.value)) for slice_ in labels)
+        if voxels != measure.voxels:
+            raise ServiceError(
+                f"the answer holds {voxels} voxels of {measure.name}, its report {measure.voxels}"
+            )

@@ -1,17 +1,22 @@
-"""The messages of a request: header, chunks, trailer."""
+"""The messages of a request: header, chunks, trailer; or memory instead of chunks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.service.options import VIEW_MESSAGES
 from osteoserve_preprocessing.geometry import Volume
+from osteoserve_preprocessing.shared_memory import empty_shareable
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
+from osteoserve_preprocessing.v1.shared_volume import agreed, can_be_shared, offer
 
 
 class Upload:
@@ -45,6 +50,21 @@ class Upload:
 
     def __iter__(self) -> Iterator[Any]:
         yield self._request(header=self._header)
+        yield from self._frames()
+
+    def place_of_labels(self, call: Any) -> npt.NDArray[np.uint8] | None:
+        """Where the service puts its labels; None where it sends them.
+
+        Args:
+            call: gRPC's, of the latest iteration.
+        """
+        del call
+        return None
+
+    def end(self) -> None:
+        """Let the latest iteration end, whatever it waits for."""
+
+    def _frames(self) -> Iterator[Any]:
         for frame in frames(self._voxels):
             if isinstance(frame, bytes):
                 yield self._request(chunk=frame)
@@ -53,8 +73,51 @@ class Upload:
                 yield self._request(trailer=frame)
 
 
-def volume_upload(volume: Volume, request: Any, header: Any) -> Upload:
-    """A volume's upload; the header's grid is filled in."""
+class SharedUpload(Upload):
+    """A volume's upload that offers its memory to the service, for whose word it waits.
+
+    Each iteration has labels of its own: those of an earlier one may be in use.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        self._agreed: Future[bool] = Future()
+        self._labels: npt.NDArray[np.uint8] = empty_shareable(self.shape, np.uint8)
+        self._header.shared.CopyFrom(offer(self._voxels, self._labels))
+        return self._messages(self._agreed)
+
+    def place_of_labels(self, call: Any) -> npt.NDArray[np.uint8] | None:
+        """Where the service puts its labels; None where it sends them. Waits for its word."""
+        shared = agreed(call.initial_metadata())
+        self._agreed.set_result(shared)
+        return self._labels if shared else None
+
+    def end(self) -> None:
+        """Let the latest iteration end, whatever it waits for."""
+        self._agreed.cancel()
+
+    def _messages(self, agreement: Future[bool]) -> Iterator[Any]:
+        yield self._request(header=self._header)
+        try:
+            shared = agreement.result()
+        except CancelledError:
+            return
+        if shared:
+            self.sha256 = hashlib.sha256(self._voxels.data).digest()
+            trailer = pb.Trailer(byte_count=self._voxels.nbytes, sha256=self.sha256)
+            yield self._request(trailer=trailer)
+        else:
+            yield from self._frames()
+
+
+def volume_upload(volume: Volume, request: Any, header: Any, *, share: bool = False) -> Upload:
+    """A volume's upload; the header's grid is filled in.
+
+    Args:
+        volume: The volume.
+        request: The type of the stream's messages.
+        header: Its first message.
+        share: Whether to offer the volume's memory where that can be.
+    """
     header.volume.CopyFrom(
         pb.VolumeHeader(
             geometry=geometry_to_message(volume.geometry),
@@ -62,7 +125,8 @@ def volume_upload(volume: Volume, request: Any, header: Any) -> Upload:
             modality=pb.MODALITY_CT,
         )
     )
-    return Upload(volume.voxels, request, header, ("geometry", header.volume.geometry))
+    kind = SharedUpload if share and can_be_shared(volume.voxels) else Upload
+    return kind(volume.voxels, request, header, ("geometry", header.volume.geometry))
 
 
 def scintigram_upload(scan: Scintigram, header: pb.SegmentScintigramHeader) -> Upload:

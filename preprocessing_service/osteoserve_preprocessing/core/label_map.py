@@ -1,7 +1,8 @@
-"""A label map in the memory of the volume that it is of.
+"""A label map in the memory of the volume that it is of, or in the caller's.
 
 A volume that is being segmented is the largest thing in the service's memory. Once a slice has
-labels, and they are measured, its HU are of no use any more, so the labels take their place.
+labels, and they are measured, its HU are of no use any more, so the labels take their place. Where
+the volume lies in the caller's memory, the labels go into another part of that.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from osteoserve_preprocessing.geometry import Geometry
 
 
 class LabelMap:
-    """The labels of a volume, slice by slice in the place of its voxels.
+    """The labels of a volume, slice by slice.
 
     Args:
-        voxels: (Z, Y, X) int16, HU, canonical, in C order; it is overwritten, and must not be used
-            for anything else from a slice's labels on.
+        voxels: (Z, Y, X) int16, HU, canonical. Without ``place`` it is in C order and overwritten,
+            and must not be used for anything else from a slice's labels on.
         orientation: Between the source's grid and the canonical one.
         geometry: The source's grid.
         names: Value and name of each label.
+        place: uint8 on the source's grid: where the labels go; None for the place of the voxels.
     """
 
     def __init__(
@@ -33,17 +35,16 @@ class LabelMap:
         orientation: Orientation,
         geometry: Geometry,
         names: Mapping[int, str],
+        place: npt.NDArray[np.uint8] | None = None,
     ) -> None:
-        slices, rows, columns = voxels.shape
+        slices = len(voxels)
         self._voxels, self._orientation = voxels, orientation
-        # The first half of each slice's own bytes: a slice is whole, and no other is touched.
-        halves = voxels.view(np.uint8).reshape(slices, 2, rows, columns)
-        self._labels = halves[:, 0]
+        self._labels = _in_place_of(voxels) if place is None else orientation.apply(place)
         self._labelled = np.zeros(slices, dtype=np.bool_)
         self._tally = LabelTally(geometry, names)
 
     def put(self, part: range, labels: npt.NDArray[np.uint8]) -> None:
-        """Measure some slices' labels and put them in the place of the slices' HU.
+        """Measure some slices' labels and put them into their place.
 
         Args:
             part: Which slices, each once in all.
@@ -81,3 +82,9 @@ class LabelMap:
     def measures(self) -> tuple[LabelMeasure, ...]:
         """What the labels measure on the source's grid."""
         return self._tally.measures()
+
+
+def _in_place_of(voxels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """The first half of each slice's own bytes: a slice is whole, and no other is touched."""
+    slices, rows, columns = voxels.shape
+    return voxels.view(np.uint8).reshape(slices, 2, rows, columns)[:, 0]

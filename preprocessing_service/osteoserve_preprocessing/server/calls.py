@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from osteoserve_preprocessing.errors import StreamTimeoutError
+from osteoserve_preprocessing.errors import SharedMemoryError, StreamTimeoutError
 from osteoserve_preprocessing.inference import ModelContract
 from osteoserve_preprocessing.inference.origin import ORIGIN
 from osteoserve_preprocessing.server.admission import Admission
@@ -25,10 +25,15 @@ from osteoserve_preprocessing.server.security.callers import caller
 from osteoserve_preprocessing.server.stages import StageTime, Stopwatch
 from osteoserve_preprocessing.server.status import refusal
 from osteoserve_preprocessing.server.upload import StreamUpload
+from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.request_ids import REQUEST_ID
+from osteoserve_preprocessing.v1.shared_volume import SHARED, take
 
 Response = TypeVar("Response")
 Asked = TypeVar("Asked", bound=Request)
+
+#: How gRPC writes the address of a caller on this machine.
+_THIS_MACHINE = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
 
 logger = logging.getLogger("osteoserve.calls")
 
@@ -109,6 +114,21 @@ class StreamCall(Subject):
     def stages(self) -> tuple[StageTime, ...]:
         """How long each stage took, up to now."""
         return self.watch.times()
+
+    async def share(self, offered: pb.SharedVolume, shape: tuple[int, int, int]) -> None:
+        """Take what the caller offers of its memory, where it can be seen, and say so.
+
+        To a caller of another machine, or another user, nothing is said, and it sends chunks.
+        """
+        if not self._context.peer().startswith(_THIS_MACHINE):
+            return
+        try:
+            voxels, labels = take(offered, shape)
+        except SharedMemoryError:
+            return
+        self.upload.share(voxels, labels)
+        with _while_connected():
+            await self._context.send_initial_metadata((SHARED,))
 
     async def tell(self, progress: Progress) -> None:
         """Send progress."""

@@ -120,13 +120,16 @@ def preprocess_progress(progress: Progress) -> pb.PreprocessResponse:
 def segment_responses(
     answer: SegmentedAnswer, *, chunk_bytes: int, request_id: str = ""
 ) -> Iterator[pb.SegmentResponse]:
-    """The messages of an answer to Segment: header, chunks, trailer."""
+    """The messages of an answer to Segment: header, chunks unless labels are shared, trailer."""
     yield pb.SegmentResponse(
         header=pb.SegmentResultHeader(
             geometry=geometry_to_message(answer.geometry),
             report=_segment_report(answer, request_id),
         )
     )
+    if answer.labels_shared:
+        yield pb.SegmentResponse(trailer=pb.Trailer(byte_count=answer.labels.nbytes))
+        return
     for frame in frames(answer.labels, chunk_bytes=chunk_bytes):
         yield (
             pb.SegmentResponse(chunk=frame)

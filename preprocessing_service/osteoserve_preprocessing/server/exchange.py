@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -93,19 +93,6 @@ Request = VolumeRequest | ScintigramRequest
 Voxel = TypeVar("Voxel", bound=np.generic)
 
 
-@dataclass(frozen=True, eq=False)
-class Received(Generic[Voxel]):
-    """A whole upload.
-
-    Args:
-        voxels: (Z, Y, X), or (V, Y, X), as it was sent.
-        sha256: Digest of its bytes, 32 bytes.
-    """
-
-    voxels: npt.NDArray[Voxel]
-    sha256: bytes
-
-
 class Stage(Enum):
     """What a call is doing."""
 
@@ -135,12 +122,22 @@ Tell = Callable[[Progress], Awaitable[None]]
 
 
 class Upload(Protocol):
-    """The rest of a request's stream, after its header."""
+    """The rest of a request's stream, after its header, or memory that the caller shares."""
+
+    #: (Z, Y, X) uint8 in the caller's memory, where the labels go; None where they are sent.
+    labels: npt.NDArray[np.uint8] | None
 
     async def receive(
         self, shape: tuple[int, int, int], dtype: type[Voxel], tell: Tell
-    ) -> Received[Voxel]:
-        """Take the chunks and the trailer; refuses an upload that is not whole."""
+    ) -> npt.NDArray[Voxel]:
+        """Take the voxels; refuses a stream that is not whole."""
+
+    async def confirmed(self) -> bytes:
+        """Digest of what was received, once the caller's own is known to agree.
+
+        Nothing may be answered before. Of what came in chunks it is known already; what lies in the
+        caller's memory is read for it, beside whatever is computed.
+        """
 
 
 @dataclass(frozen=True)
@@ -197,6 +194,7 @@ class SegmentedAnswer:
     Args:
         geometry: That grid.
         labels: (Z, Y, X) uint8, 0 background.
+        labels_shared: Whether they lie in the caller's memory, and need not be sent.
         contract: The model that answered.
         summary: What preprocessing did.
         measures: One per label of the model.
@@ -207,6 +205,7 @@ class SegmentedAnswer:
 
     geometry: Geometry
     labels: npt.NDArray[np.uint8]
+    labels_shared: bool
     contract: SegmentationContract
     summary: PreprocessingSummary
     measures: tuple[LabelMeasure, ...]

@@ -6,6 +6,7 @@ of the request, measures. The answer is on exactly that grid: same shape, same o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,6 +23,7 @@ from osteoserve_preprocessing.core import (
 )
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.inference import SegmentationContract
+from osteoserve_preprocessing.inference.tasks import end
 from osteoserve_preprocessing.server.choices import (
     cautions,
     check_modality,
@@ -66,7 +68,8 @@ class VolumePipeline:
         contract = await self._contract(request) if request.model else None
         orientation = self._accept(request, contract)
         async with self._resources.place(request, tell):
-            canonical, _ = await self._canonical(request, upload, orientation, tell, watch)
+            canonical = await self._canonical(request, upload, orientation, tell, watch)
+            await upload.confirmed()
             watch.begin("preprocess")
             answer = await self._whole(canonical, request, contract, orientation)
             del canonical
@@ -112,13 +115,18 @@ class VolumePipeline:
         tell: Tell,
         watch: Stopwatch,
     ) -> SegmentedAnswer:
-        canonical, sha256 = await self._canonical(request, upload, orientation, tell, watch)
+        canonical = await self._canonical(request, upload, orientation, tell, watch)
         watch.begin("preprocess")
-        result = await self._preprocessed(canonical, request, contract)
+        confirming = asyncio.create_task(upload.confirmed())
+        try:
+            result = await self._preprocessed(canonical, request, contract)
+            sha256 = await confirming
+        finally:
+            await end(confirming)
         sampling = sampling_for(result.geometry, contract)
         summary = PreprocessingSummary.of(result, cautions(request, contract, sampling))
         names = {label.value: label.name for label in contract.labels}
-        labels = LabelMap(canonical.voxels, orientation, request.geometry, names)
+        labels = LabelMap(canonical.voxels, orientation, request.geometry, names, upload.labels)
         watch.begin("inference")
         await self._label(result, labels, contract, sampling, tell)
         watch.begin("assemble")
@@ -128,6 +136,7 @@ class VolumePipeline:
         return SegmentedAnswer(
             geometry=request.geometry,
             labels=whole,
+            labels_shared=upload.labels is not None,
             contract=contract,
             summary=summary,
             measures=measures,
@@ -143,18 +152,17 @@ class VolumePipeline:
         orientation: Orientation,
         tell: Tell,
         watch: Stopwatch,
-    ) -> tuple[Volume, bytes]:
-        """The volume on the canonical grid, and the digest of what was received.
+    ) -> Volume:
+        """The volume on the canonical grid.
 
         Where the axes have to be turned it is a copy, and what was received is forgotten.
         """
         watch.begin("receive")
-        received = await upload.receive(request.shape, np.int16, tell)
+        voxels = await upload.receive(request.shape, np.int16, tell)
         watch.begin("orient")
         await tell(Progress(Stage.PREPROCESSING, 0, request.shape[0]))
-        volume = Volume(received.voxels, request.geometry)
-        canonical = await self._resources.compute(partial(orientation.volume, volume))
-        return canonical, received.sha256
+        volume = Volume(voxels, request.geometry)
+        return await self._resources.compute(partial(orientation.volume, volume))
 
     async def _contract(self, request: VolumeRequest) -> SegmentationContract:
         return segmenting(request, await self._resources.models.contract(request.model))

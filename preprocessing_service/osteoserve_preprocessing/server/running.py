@@ -125,6 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             generations,
             health,
             chunk_bytes=settings.limits.chunk_bytes,
+            shared_memory=settings.shared_memory,
         )
         add_PreprocessingServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)

@@ -35,7 +35,6 @@ from osteoserve_preprocessing.inference.detections import Detections
 from osteoserve_preprocessing.server.doubts import doubts_about
 from osteoserve_preprocessing.server.exchange import (
     Progress,
-    Received,
     ScintigramAnswer,
     ScintigramRequest,
     Stage,
@@ -90,19 +89,21 @@ class ScintigramPipeline:
         self._resources.limits.check(request.shape)
         async with self._resources.place(request, tell):
             watch.begin("receive")
-            received = await upload.receive(request.shape, np.uint16, tell)
+            counts = await upload.receive(request.shape, np.uint16, tell)
+            sha256 = await upload.confirmed()
             watch.begin("inference")
-            yield await self._segmented(request, received, contract, tell, watch)
+            yield await self._segmented(request, counts, sha256, contract, tell, watch)
 
     async def _segmented(
         self,
         request: ScintigramRequest,
-        received: Received[np.uint16],
+        counts: npt.NDArray[np.uint16],
+        sha256: bytes,
         contract: DetectionContract,
         tell: Tell,
         watch: Stopwatch,
     ) -> ScintigramAnswer:
-        counts, resources = received.voxels, self._resources
+        resources = self._resources
         await tell(Progress(Stage.PREPROCESSING, 0, len(counts)))
         deadline = monotonic() + resources.limits.inference_s
         best, retried = await self._best(request, counts, contract, deadline, tell)
@@ -132,7 +133,7 @@ class ScintigramPipeline:
             findings=best.findings,
             warnings=(*doubts, *retried, *best.found.warnings),
             stages=watch.times(),
-            input_sha256=received.sha256,
+            input_sha256=sha256,
             service_version=resources.version,
         )
 

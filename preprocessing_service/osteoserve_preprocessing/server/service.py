@@ -37,11 +37,13 @@ class PreprocessingService(PreprocessingServiceServicer):
         health: Health,
         *,
         chunk_bytes: int,
+        shared_memory: bool,
     ) -> None:
         self._calls = calls
         self._generations = generations
         self._health = health
         self._chunk_bytes = chunk_bytes
+        self._shared_memory = shared_memory
 
     async def Preprocess(self, _requests: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Volume in; normalised volume and stretcher mask out."""
@@ -80,7 +82,10 @@ class PreprocessingService(PreprocessingServiceServicer):
             await call.send(preprocess_responses(answer, chunk_bytes=self._chunk_bytes))
 
     async def _segment(self, call: StreamCall) -> None:
-        request = call.about(volume_request(header_of(await call.upload.header())))
+        header = header_of(await call.upload.header())
+        request = call.about(volume_request(header))
+        if self._shared_memory and header.HasField("shared"):
+            await call.share(header.shared, request.shape)
         async with (
             self._generations.call() as generation,
             generation.volumes.segment(request, call.upload, call.tell, call.watch) as answer,

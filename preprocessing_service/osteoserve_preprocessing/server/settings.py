@@ -32,6 +32,8 @@ class Settings:
             "bf16" on a CPU that computes in it and "cpu" on others.
         triton_log: Where the embedded Triton writes its log; None drops it.
         reflection: Whether to answer gRPC server reflection.
+        shared_memory: Whether callers of the same machine and user may share the memory of their
+            volume instead of sending it.
         tls_certificate: The server's certificate, PEM; None serves without TLS.
         tls_key: Its key.
         tls_client_ca: Whose certificates clients must show; None asks them for none.
@@ -59,6 +61,7 @@ class Settings:
     profile: str = AUTO
     triton_log: Path | None = None
     reflection: bool = False
+    shared_memory: bool = True
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None

@@ -11,8 +11,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def in_thread(executor: Executor, work: Callable[[], Result]) -> Result:
+async def in_thread(executor: Executor | None, work: Callable[[], Result]) -> Result:
     """Run ``work`` in a thread, in the context of the caller, and await it.
+
+    Without an executor it is the event loop's own: for what need not wait behind a volume.
 
     A thread cannot be interrupted. When the caller is cancelled, this ends only with the thread,
     so that nobody takes the memory for free that it still uses.

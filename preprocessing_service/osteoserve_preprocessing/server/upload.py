@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
-from osteoserve_preprocessing.server.exchange import Progress, Received, Stage, Tell, Voxel
+from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell, Voxel
 from osteoserve_preprocessing.server.limits import Limits
+from osteoserve_preprocessing.server.threads import in_thread
 from osteoserve_preprocessing.v1.framing import Receiver
 
 #: How many bytes arrive between two words of progress.
@@ -37,6 +41,9 @@ class StreamUpload:
         self._read = read
         self._limits = limits
         self._clock = clock
+        #: In the caller's memory, where that is shared.
+        self._voxels: npt.NDArray[Any] | None = None
+        self.labels: npt.NDArray[np.uint8] | None = None
         #: Of what was received, 32 bytes; empty until it is whole.
         self.sha256 = b""
         #: How many bytes of voxels have arrived.
@@ -51,26 +58,40 @@ class StreamUpload:
         """
         return await self._next(self._limits.idle_s)
 
+    def share(self, voxels: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]) -> None:
+        """Take the voxels where they lie in the caller's memory, and let the labels go there.
+
+        Args:
+            voxels: (Z, Y, X), instead of chunks.
+            labels: (Z, Y, X), instead of those of the answer.
+        """
+        self._voxels, self.labels = voxels, labels
+
     async def receive(
         self, shape: tuple[int, int, int], dtype: type[Voxel], tell: Tell
-    ) -> Received[Voxel]:
-        """Take the chunks and the trailer.
+    ) -> npt.NDArray[Voxel]:
+        """Take the chunks and the trailer, or what is shared.
 
         Args:
             shape: What the header declares.
             dtype: Of the numbers on the wire, which are little-endian.
             tell: Told how many whole slices have arrived, now and then.
 
+        Returns:
+            Of that shape; not to be written to where it is shared.
+
         Raises:
             UploadError: The stream broke the protocol.
             StreamTimeoutError: The sender fell silent, or took too long as a whole.
         """
         slices, rows, columns = shape
+        await tell(Progress(Stage.RECEIVING, 0, slices))
+        if self._voxels is not None:
+            return self._voxels.reshape(shape).astype(dtype, copy=False)
         wire = np.dtype(dtype).newbyteorder("<")
         slice_bytes = rows * columns * wire.itemsize
         receiver = Receiver(slices * slice_bytes)
         deadline, told = self._clock() + self._limits.upload_s, 0
-        await tell(Progress(Stage.RECEIVING, 0, slices))
         while True:
             message = await self._next(min(self._limits.idle_s, deadline - self._clock()))
             kind = message.WhichOneof("payload")
@@ -85,7 +106,28 @@ class StreamUpload:
                 await tell(Progress(Stage.RECEIVING, told // slice_bytes, slices))
         voxels = receiver.finish(message.trailer).view(wire).reshape(shape)
         self.sha256 = receiver.sha256
-        return Received(voxels.astype(dtype, copy=False), receiver.sha256)
+        return voxels.astype(dtype, copy=False)
+
+    async def confirmed(self) -> bytes:
+        """Digest of what was received, 32 bytes, once the caller's own is known to agree.
+
+        Raises:
+            UploadError: The stream broke the protocol, or the caller saw other voxels.
+            StreamTimeoutError: The sender fell silent.
+        """
+        if self._voxels is not None and not self.sha256:
+            digest = await in_thread(None, partial(_sha256, self._voxels))
+            await self._confirm(self._voxels.nbytes, digest)
+        return self.sha256
+
+    async def _confirm(self, size: int, digest: bytes) -> None:
+        message = await self._next(self._limits.idle_s)
+        kind = message.WhichOneof("payload")
+        if kind != "trailer":
+            raise UploadError(f"expected the trailer, not {kind or 'nothing'}")
+        if (message.trailer.byte_count, message.trailer.sha256) != (size, digest):
+            raise UploadError("count or SHA-256 of the trailer is not that of the shared voxels")
+        self.sha256, self.received_bytes = digest, size
 
     async def _next(self, patience_s: float) -> Any:
         try:
@@ -95,3 +137,7 @@ class StreamUpload:
         if message is None:
             raise UploadError("the stream ended before its trailer")
         return message
+
+
+def _sha256(array: npt.NDArray[Any]) -> bytes:
+    return hashlib.sha256(array.data).digest()

@@ -160,14 +160,34 @@ class SegmentRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SegmentHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., trailer: _Optional[_Union[Trailer, _Mapping]] = ...) -> None: ...
 
 class SegmentHeader(_message.Message):
-    __slots__ = ("volume", "options", "model")
+    __slots__ = ("volume", "options", "model", "shared")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     volume: VolumeHeader
     options: PreprocessingOptions
     model: str
-    def __init__(self, volume: _Optional[_Union[VolumeHeader, _Mapping]] = ..., options: _Optional[_Union[PreprocessingOptions, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    shared: SharedVolume
+    def __init__(self, volume: _Optional[_Union[VolumeHeader, _Mapping]] = ..., options: _Optional[_Union[PreprocessingOptions, _Mapping]] = ..., model: _Optional[str] = ..., shared: _Optional[_Union[SharedVolume, _Mapping]] = ...) -> None: ...
+
+class SharedVolume(_message.Message):
+    __slots__ = ("voxels", "labels")
+    VOXELS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    voxels: SharedMemory
+    labels: SharedMemory
+    def __init__(self, voxels: _Optional[_Union[SharedMemory, _Mapping]] = ..., labels: _Optional[_Union[SharedMemory, _Mapping]] = ...) -> None: ...
+
+class SharedMemory(_message.Message):
+    __slots__ = ("process", "descriptor", "secret")
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    process: int
+    descriptor: int
+    secret: bytes
+    def __init__(self, process: _Optional[int] = ..., descriptor: _Optional[int] = ..., secret: _Optional[bytes] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
     __slots__ = ("progress", "header", "chunk", "trailer")

@@ -22,6 +22,7 @@ from osteoserve_client.reading.dicom.rescale import padding_values, to_hounsfiel
 from osteoserve_client.reading.dicom.slices import Slice
 from osteoserve_client.reading.dicom.stack import Stack
 from osteoserve_client.reading.limits import check_size
+from osteoserve_preprocessing.shared_memory import empty_shareable
 
 #: Threads that read, decode and rescale: mostly C code that releases the interpreter lock. More
 #: than these only hold more memory.
@@ -51,7 +52,7 @@ def read_voxels(stack: Stack, *, on_slice: Callable[[int], None]) -> npt.NDArray
             raise InconsistentSlicesError(f"{file.name}: differs in size from the other slices")
     shape = (len(stack.slices), first.rows, first.columns)
     check_size(shape, stack.slices[0].name)
-    voxels = np.empty(shape, dtype=np.int16)
+    voxels: npt.NDArray[np.int16] = empty_shareable(shape, np.int16)
     jobs = [
         partial(_fill, voxels[k], one, layouts[one.file], decode)
         for k, (one, decode) in enumerate(zip(stack.slices, _decoders(stack, layouts), strict=True))

@@ -63,6 +63,12 @@ def _settings() -> Iterator[Setting]:
         ["--reflection/--no-reflection"], default=False, help="Answer gRPC server reflection."
     )
     yield Setting(
+        ["--shared-memory/--no-shared-memory"],
+        default=True,
+        show_default=True,
+        help="Let callers of the same machine and user share a volume's memory, not send it.",
+    )
+    yield Setting(
         ["--tls-certificate"], type=_FILE, help="The server's certificate, PEM: turns TLS on."
     )
     yield Setting(["--tls-key"], type=_FILE, help="Its key, PEM, that nobody else may read.")
