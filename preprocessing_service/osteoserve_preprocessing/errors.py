@@ -28,7 +28,7 @@ class UploadError(PreprocessingError, ValueError):
     """A stream broke the protocol: order, size, byte count or digest."""
 
 
-class SharedMemoryError(PreprocessingError, LookupError):
+class SharedMemoryError(UploadError):
     """Memory that a caller says it shares is not there, or not for the service to see."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
 from osteoserve_client.errors import ServiceError
@@ -109,7 +110,9 @@ def _messages(data: bytes, kind: Any) -> Iterator[Any]:
         data = data[2 + length :]
 
 
-def _received(messages: list[Any], shape: tuple[int, int, int], dtype: Any) -> Any:
+def _received(
+    messages: list[Any], shape: tuple[int, int, int], dtype: Any
+) -> tuple[npt.NDArray[Any], bytes]:
     left = iter(messages)
 
     async def read() -> Any:
@@ -118,20 +121,28 @@ def _received(messages: list[Any], shape: tuple[int, int, int], dtype: Any) -> A
     async def tell(progress: Progress) -> None:
         assert 0 <= progress.done <= progress.total
 
-    return asyncio.run(StreamUpload(read, LIMITS).receive(shape, dtype, tell))
+    async def received() -> tuple[npt.NDArray[Any], bytes]:
+        upload = StreamUpload(read, LIMITS)
+        return await upload.receive(shape, dtype, tell), await upload.confirmed()
+
+    return asyncio.run(received())
 
 
 def _check_received(
-    received: Any, shape: tuple[int, int, int], dtype: Any, messages: list[Any]
+    received: tuple[npt.NDArray[Any], bytes],
+    shape: tuple[int, int, int],
+    dtype: Any,
+    messages: list[Any],
 ) -> None:
     """Only what was sent, all of it, and vouched for."""
     kinds = [message.WhichOneof("payload") for message in messages]
     sent = messages[: kinds.index("trailer")]
     data = b"".join(each.chunk for each in sent[1:])
-    assert received.voxels.shape == shape
-    assert received.voxels.dtype == dtype
-    assert received.voxels.astype(np.dtype(dtype).newbyteorder("<")).tobytes() == data
-    assert received.sha256 == hashlib.sha256(data).digest()
+    voxels, sha256 = received
+    assert voxels.shape == shape
+    assert voxels.dtype == dtype
+    assert voxels.astype(np.dtype(dtype).newbyteorder("<")).tobytes() == data
+    assert sha256 == hashlib.sha256(data).digest()
 
 
 def _check_refusal(refusal: Exception) -> None:

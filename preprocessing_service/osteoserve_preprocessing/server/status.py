@@ -20,6 +20,7 @@ STATUS: dict[type[errors.PreprocessingError], StatusCode] = {
     errors.ScintigramError: StatusCode.INVALID_ARGUMENT,
     errors.OptionError: StatusCode.INVALID_ARGUMENT,
     errors.UploadError: StatusCode.INVALID_ARGUMENT,
+    errors.SharedMemoryError: StatusCode.INVALID_ARGUMENT,
     errors.StreamTimeoutError: StatusCode.DEADLINE_EXCEEDED,
     errors.ModelNotFoundError: StatusCode.NOT_FOUND,
     errors.ContractError: StatusCode.FAILED_PRECONDITION,

@@ -25,12 +25,14 @@ from osteoserve_client.errors import (
 )
 from osteoserve_client.service import ServiceClient
 from osteoserve_preprocessing.geometry import Geometry, Volume
+from osteoserve_preprocessing.shared_memory import empty_shareable
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
 from osteoserve_preprocessing.v1.framing import frames
 from osteoserve_preprocessing.v1.preprocessing_pb2_grpc import (
     PreprocessingServiceServicer,
     add_PreprocessingServiceServicer_to_server,
 )
+from osteoserve_preprocessing.v1.shared_volume import SHARED, take
 
 VOLUME = Volume(
     np.arange(24, dtype=np.int16).reshape(2, 3, 4), Geometry((2, 3, 4), (2.0, 1.0, 1.0))
@@ -45,9 +47,12 @@ class ScriptedService(PreprocessingServiceServicer):
 
     def __init__(self) -> None:
         self.script: Script = answer
+        #: What it says before it takes a request.
+        self.metadata: tuple[tuple[str, str], ...] = ()
         self.calls: list[list[pb.SegmentRequest]] = []
 
     def Segment(self, requests: Iterator[pb.SegmentRequest], context: Any) -> Any:  # noqa: N802
+        context.send_initial_metadata(self.metadata)
         self.calls.append(list(requests))
         yield from self.script(self.calls[-1], context)
 
@@ -58,7 +63,9 @@ class ScriptedService(PreprocessingServiceServicer):
 def report(requests: list[pb.SegmentRequest]) -> pb.SegmentReport:
     sent = b"".join(request.chunk for request in requests)
     model = pb.Model(name="m", labels=[pb.Label(value=1, name="bone")])
-    return pb.SegmentReport(model=model, input_sha256=hashlib.sha256(sent).digest())
+    measure = pb.LabelMeasure(value=1, name="bone", voxels=np.count_nonzero(LABELS))
+    digest = hashlib.sha256(sent).digest()
+    return pb.SegmentReport(model=model, labels=[measure], input_sha256=digest)
 
 
 def answer(
@@ -184,6 +191,96 @@ def test_an_unsound_answer_is_refused(
     with pytest.raises(ServiceError):
         client.segment(VOLUME, model="m")
     assert len(service.calls) == 1
+
+
+def shareable() -> Volume:
+    """The volume in memory that a service on this machine may see."""
+    voxels = empty_shareable(VOLUME.voxels.shape, np.int16)
+    voxels[...] = VOLUME.voxels
+    return Volume(voxels, VOLUME.geometry)
+
+
+def test_a_service_that_knows_no_shared_memory_is_sent_the_volume(
+    scripted: tuple[ScriptedService, ServiceClient],
+) -> None:
+    service, client = scripted
+    labels, _ = client.segment(shareable(), model="m")
+    assert np.array_equal(labels, LABELS)
+    assert b"".join(each.chunk for each in service.calls[0]) == VOLUME.voxels.tobytes()
+
+
+def in_shared_memory(
+    requests: list[pb.SegmentRequest], byte_count: int = 24, labels: Any = LABELS
+) -> Iterator[pb.SegmentResponse]:
+    header, trailer = requests
+    voxels, place = take(header.header.shared, LABELS.shape)
+    assert np.array_equal(voxels, VOLUME.voxels)
+    assert trailer.trailer.sha256 == hashlib.sha256(voxels.data).digest()
+    place[...] = labels
+    message = report([pb.SegmentRequest(chunk=voxels.tobytes())])
+    head = pb.SegmentResultHeader(geometry=header.header.volume.geometry, report=message)
+    yield pb.SegmentResponse(header=head)
+    yield pb.SegmentResponse(trailer=pb.Trailer(byte_count=byte_count))
+
+
+def sound(requests: Any, _: Any) -> Any:
+    yield from in_shared_memory(requests)
+
+
+def of_fewer_labels(requests: Any, _: Any) -> Any:
+    yield from in_shared_memory(requests, byte_count=23)
+
+
+def that_was_not_filled(requests: Any, _: Any) -> Any:
+    yield from in_shared_memory(requests, labels=0)
+
+
+def that_ends_before_its_trailer(requests: Any, _: Any) -> Any:
+    yield next(in_shared_memory(requests))
+
+
+def that_is_sent_all_the_same(requests: Any, _: Any) -> Any:
+    header, trailer = in_shared_memory(requests)
+    yield from (header, pb.SegmentResponse(chunk=LABELS.tobytes()), trailer)
+
+
+def test_labels_in_shared_memory_are_taken(
+    scripted: tuple[ScriptedService, ServiceClient],
+) -> None:
+    service, client = scripted
+    service.metadata, service.script = (SHARED,), sound
+    labels, _ = client.segment(shareable(), model="m")
+    assert np.array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        of_fewer_labels,
+        that_was_not_filled,
+        that_ends_before_its_trailer,
+        that_is_sent_all_the_same,
+    ],
+)
+def test_an_unsound_answer_in_shared_memory_is_refused(
+    scripted: tuple[ScriptedService, ServiceClient], script: Script
+) -> None:
+    service, client = scripted
+    service.metadata, service.script = (SHARED,), script
+    with pytest.raises(ServiceError):
+        client.segment(shareable(), model="m")
+
+
+def test_an_offer_to_nobody_ends(scripted: tuple[ScriptedService, ServiceClient]) -> None:
+    service, client = scripted
+    service.script = failing(grpc.StatusCode.UNAVAILABLE)
+    with pytest.raises(ServiceUnavailableError):
+        client.segment(shareable(), model="m")
+    with (
+        ServiceClient("127.0.0.1:9", retry_delays_s=()) as nobody,
+        pytest.raises(ServiceUnavailableError),
+    ):
+        nobody.segment(shareable(), model="m")
 
 
 def failing(code: grpc.StatusCode, *, times: int = 99, hint: str = "") -> Script:

@@ -22,9 +22,10 @@ def parts(count: int) -> list[range]:
     return [range(first, min(first + 3, count)) for first in range(0, count, 3)]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
 def test_labels_and_measures_are_those_of_the_whole_map(
-    orientation: Orientation,
+    orientation: Orientation, elsewhere: bool
 ) -> None:
     rng = np.random.default_rng(7)
     voxels = rng.integers(-2000, 3000, (7, 5, 4), dtype=np.int16)  # on the source's grid
@@ -32,10 +33,14 @@ def test_labels_and_measures_are_those_of_the_whole_map(
     labels[:, 0] = 0
     geometry = Geometry(voxels.shape, (3.0, 2.0, 1.0))
     canonical = orientation.apply(labels)
-    found = LabelMap(orientation.apply(voxels).copy(), orientation, geometry, NAMES)
+    place = np.full_like(labels, 9) if elsewhere else None
+    stored = orientation.apply(voxels).copy()
+    stored.flags.writeable = not elsewhere
+    found = LabelMap(stored, orientation, geometry, NAMES, place)
     for part in reversed(parts(len(canonical))):
         found.put(part, canonical[part.start : part.stop])
     assert np.array_equal(found.whole(), labels)
+    assert place is None or np.array_equal(place, labels)
     assert found.measures() == measure_labels(labels, voxels, geometry, NAMES)
 
 

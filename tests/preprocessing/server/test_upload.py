@@ -9,12 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
-from osteoserve_preprocessing.server.exchange import Progress, Received, Stage
+from osteoserve_preprocessing.server.exchange import Progress, Stage
 from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.server.upload import StreamUpload
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
@@ -40,22 +41,28 @@ def from_list(messages: Iterable[Any]) -> Callable[[], Awaitable[Any]]:
     return read
 
 
-def receive(messages: Iterable[Any], limits: Limits | None = None) -> Received[np.int16]:
-    async def tell(_: Progress) -> None:
-        return None
+async def unheard(_: Progress) -> None:
+    return None
 
-    upload = StreamUpload(from_list(messages), limits or Limits())
-    return asyncio.run(upload.receive(SHAPE, np.int16, tell))
+
+def receive(
+    messages: Iterable[Any], limits: Limits | None = None
+) -> tuple[npt.NDArray[np.int16], bytes]:
+    async def received() -> tuple[npt.NDArray[np.int16], bytes]:
+        upload = StreamUpload(from_list(messages), limits or Limits())
+        return await upload.receive(SHAPE, np.int16, unheard), await upload.confirmed()
+
+    return asyncio.run(received())
 
 
 @given(st.lists(st.integers(1, len(BYTES) - 1), unique=True).map(sorted))
 def test_no_way_of_cutting_changes_the_volume(cuts: list[int]) -> None:
     edges = [0, *cuts, len(BYTES)]
     pieces = [chunk(BYTES[a:b]) for a, b in pairwise(edges)]
-    received = receive([*pieces, TRAILER])
-    assert received.voxels.dtype == np.int16
-    assert np.array_equal(received.voxels, VOXELS)
-    assert received.sha256 == hashlib.sha256(BYTES).digest()
+    voxels, sha256 = receive([*pieces, TRAILER])
+    assert voxels.dtype == np.int16
+    assert np.array_equal(voxels, VOXELS)
+    assert sha256 == hashlib.sha256(BYTES).digest()
 
 
 WRONG_DIGEST = pb.SegmentRequest(trailer=pb.Trailer(byte_count=len(BYTES), sha256=bytes(32)))
