@@ -143,8 +143,8 @@ class ServiceClient:
         header = pb.SegmentHeader(options=options, model=model)
         upload = volume_upload(volume, pb.SegmentRequest, header, share=self._share_memory)
         (labels,), report = self._stream(self._stub.Segment, upload, 1, on_progress)
-        _check_labels(labels, report, upload)
-        _check_counts(labels, report)
+        _check_subject(report, upload)
+        _check_measured(labels, report)
         return labels, report
 
     def segment_scintigram(
@@ -177,7 +177,8 @@ class ServiceClient:
         (labels, regions), report = self._stream(
             self._stub.SegmentScintigram, upload, 2, on_progress
         )
-        _check_labels(labels, report, upload)
+        _check_subject(report, upload)
+        _check_known(labels, report.model)
         label_of = {region.number: region.label for region in report.regions}
         table = np.full(256, 255, dtype=np.uint8)
         table[[0, *label_of]] = [0, *label_of.values()]
@@ -301,18 +302,25 @@ class ServiceClient:
         return self._attempt(once)
 
 
-def _check_labels(labels: npt.NDArray[np.uint8], report: Any, upload: Upload) -> None:
-    """Refuse an answer about something else, or with labels that its model does not have."""
+def _check_subject(report: Any, upload: Upload) -> None:
+    """Refuse an answer about something else."""
     if report.input_sha256 != upload.sha256:
         raise ServiceError("the service's answer is about something else than was sent")
+
+
+def _check_known(labels: npt.NDArray[np.uint8], model: pb.Model) -> None:
+    """Refuse labels that a model does not have."""
     known = np.zeros(256, dtype=bool)
-    known[[0, *(label.value for label in report.model.labels)]] = True
-    if not all(known[slice_].all() for slice_ in labels):
-        raise ServiceError(f"the answer holds labels that {report.model.name} does not declare")
+    known[[0, *(label.value for label in model.labels)]] = True
+    if not known[labels].all():
+        raise ServiceError(f"the answer holds labels that {model.name} does not declare")
 
 
-def _check_counts(labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:
-    """Refuse labels that are not those which the report measured."""
+def _check_measured(labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:
+    """Refuse labels that are not those which were measured, or that the model does not have."""
+    if {one.value for one in report.labels} != {one.value for one in report.model.labels}:
+        raise ServiceError(f"the answer does not measure the labels of {report.model.name}")
+    unknown = np.count_nonzero(labels)
     for measure in report.labels:
         # Slice by slice: a comparison of the whole map would take as much memory again.
         voxels = sum(int(np.count_nonzero(slice_ == measure.value)) for slice_ in labels)
@@ -320,3 +328,6 @@ def _check_counts(labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> No
             raise ServiceError(
                 f"the answer holds {voxels} voxels of {measure.name}, its report {measure.voxels}"
             )
+        unknown -= voxels
+    if unknown:
+        raise ServiceError(f"the answer holds labels that {report.model.name} does not declare")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -116,18 +115,19 @@ class StreamUpload:
             StreamTimeoutError: The sender fell silent.
         """
         if self._voxels is not None and not self.sha256:
-            digest = await in_thread(None, partial(_sha256, self._voxels))
-            await self._confirm(self._voxels.nbytes, digest)
+            await self._confirm(self._voxels)
         return self.sha256
 
-    async def _confirm(self, size: int, digest: bytes) -> None:
+    async def _confirm(self, voxels: npt.NDArray[Any]) -> None:
+        # First the trailer: the caller computes the same digest, on the same cores.
         message = await self._next(self._limits.idle_s)
         kind = message.WhichOneof("payload")
         if kind != "trailer":
             raise UploadError(f"expected the trailer, not {kind or 'nothing'}")
-        if (message.trailer.byte_count, message.trailer.sha256) != (size, digest):
+        digest = await in_thread(None, lambda: hashlib.sha256(voxels.data).digest())
+        if (message.trailer.byte_count, message.trailer.sha256) != (voxels.nbytes, digest):
             raise UploadError("count or SHA-256 of the trailer is not that of the shared voxels")
-        self.sha256, self.received_bytes = digest, size
+        self.sha256, self.received_bytes = digest, voxels.nbytes
 
     async def _next(self, patience_s: float) -> Any:
         try:
@@ -137,7 +137,3 @@ class StreamUpload:
         if message is None:
             raise UploadError("the stream ended before its trailer")
         return message
-
-
-def _sha256(array: npt.NDArray[Any]) -> bytes:
-    return hashlib.sha256(array.data).digest()

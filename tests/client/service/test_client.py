@@ -148,6 +148,26 @@ def with_an_unknown_label(requests: Any, context: Any) -> Any:
     yield from answer(requests, context, labels=LABELS * 9)
 
 
+def with_a_voxel_of_an_unknown_label(requests: Any, context: Any) -> Any:
+    labels = LABELS.copy()
+    labels.flat[np.flatnonzero(labels == 0)[0]] = 9
+    yield from answer(requests, context, labels=labels)
+
+
+def measured_otherwise(requests: Any, context: Any) -> Any:
+    def miscount(head: pb.SegmentResultHeader) -> None:
+        head.report.labels[0].voxels += 1
+
+    yield from answer(requests, context, change=miscount)
+
+
+def measured_by_no_label_of_the_model(requests: Any, context: Any) -> Any:
+    def rename(head: pb.SegmentResultHeader) -> None:
+        head.report.model.labels[0].value = 2
+
+    yield from answer(requests, context, change=rename)
+
+
 def with_two_headers(requests: Any, context: Any) -> Any:
     messages = list(answer(requests, context))
     yield from [messages[1], *messages[1:]]
@@ -177,6 +197,9 @@ def with_nothing(requests: Any, context: Any) -> Any:
         on_another_grid,
         about_another_volume,
         with_an_unknown_label,
+        with_a_voxel_of_an_unknown_label,
+        measured_otherwise,
+        measured_by_no_label_of_the_model,
         with_two_headers,
         with_chunks_before_the_header,
         with_an_error_after_the_trailer,
