@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
 from typing import Any
 
 import grpc
@@ -184,3 +187,25 @@ def test_nothing_is_answered_without_a_trailer_that_agrees(
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert (call.labels == 7).all()
     assert np.array_equal(call.volume.voxels, volume.voxels)
+
+
+def test_the_memory_of_a_caller_who_is_gone_is_let_go(call: Call, service: Any) -> None:
+    left = Event()
+
+    def messages() -> Iterator[pb.SegmentRequest]:
+        yield pb.SegmentRequest(header=call.header)
+        left.wait(30)
+
+    def seen() -> bool:
+        return "memfd:osteoserve" in Path(f"/proc/{service.process}/maps").read_text()
+
+    with grpc.insecure_channel(service.address) as channel:
+        asked = PreprocessingServiceStub(channel).Segment(messages(), timeout=30)
+        assert agreed(asked.initial_metadata())
+        assert seen()
+        asked.cancel()
+        left.set()
+    deadline = monotonic() + 10
+    while seen():
+        assert monotonic() < deadline
+        sleep(0.05)
