@@ -140,10 +140,13 @@ class ServiceClient:
             ServiceRefusedError: The volume, the model or an option is not acceptable.
             ServiceError: The service failed, or its answer is not whole or not sound.
         """
-        header = pb.SegmentHeader(options=options, model=model)
-        upload = volume_upload(volume, pb.SegmentRequest, header, share=self._share_memory)
-        (labels,), report = self._stream(self._stub.Segment, upload, 1, on_progress)
-        _check_subject(report, upload)
+
+        def upload() -> Upload:
+            header = pb.SegmentHeader(options=options, model=model)
+            return volume_upload(volume, pb.SegmentRequest, header, share=self._share_memory)
+
+        (labels,), report, sent = self._stream(self._stub.Segment, upload, 1, on_progress)
+        _check_subject(report, sent)
         _check_measured(labels, report)
         return labels, report
 
@@ -172,12 +175,14 @@ class ServiceClient:
         Raises:
             OsteoserveError: As `segment`.
         """
-        header = pb.SegmentScintigramHeader(options=options, model=model)
-        upload = scintigram_upload(scan, header)
-        (labels, regions), report = self._stream(
+
+        def upload() -> Upload:
+            return scintigram_upload(scan, pb.SegmentScintigramHeader(options=options, model=model))
+
+        (labels, regions), report, sent = self._stream(
             self._stub.SegmentScintigram, upload, 2, on_progress
         )
-        _check_subject(report, upload)
+        _check_subject(report, sent)
         _check_known(labels, report.model)
         label_of = {region.number: region.label for region in report.regions}
         table = np.full(256, 255, dtype=np.uint8)
@@ -205,9 +210,12 @@ class ServiceClient:
         Raises:
             OsteoserveError: As `segment`.
         """
-        header = pb.PreprocessHeader(options=options, model=model)
-        upload = volume_upload(volume, pb.PreprocessRequest, header)
-        (slices, mask), report = self._stream(self._stub.Preprocess, upload, 2, on_progress)
+
+        def upload() -> Upload:
+            header = pb.PreprocessHeader(options=options, model=model)
+            return volume_upload(volume, pb.PreprocessRequest, header)
+
+        (slices, mask), report, _ = self._stream(self._stub.Preprocess, upload, 2, on_progress)
         return PreprocessedVolume(slices, mask.astype(bool), report)
 
     def models(self) -> tuple[pb.Model, ...]:
@@ -285,26 +293,34 @@ class ServiceClient:
             raise ServiceNotTrustedError(f"the service at {self.address} is not talked to: {fault}")
 
     def _stream(
-        self, method: Any, upload: Upload, arrays: int, on_progress: OnProgress | None
-    ) -> tuple[npt.NDArray[np.uint8], Any]:
+        self,
+        method: Any,
+        make_upload: Callable[[], Upload],
+        arrays: int,
+        on_progress: OnProgress | None,
+    ) -> tuple[npt.NDArray[np.uint8], Any, bytes]:
+        """Arrays and report of an answer, and the digest of what it must be about."""
         metadata = self._metadata_of_call()
 
-        def once() -> tuple[npt.NDArray[np.uint8], Any]:
+        def once() -> tuple[npt.NDArray[np.uint8], Any, bytes]:
+            upload = make_upload()
             call = method(iter(upload), timeout=self._timeout_s, metadata=metadata)
             try:
                 place = upload.place_of_labels(call)
-                return Answer(upload.grid, (arrays, *upload.shape), on_progress, place).take(call)
+                shape = (arrays, *upload.shape)
+                answered, report = Answer(upload.grid, shape, on_progress, place).take(call)
             finally:
                 upload.end()
                 # Without this an interrupted caller would leave the service at work.
                 call.cancel()
+            return answered, report, upload.sha256
 
         return self._attempt(once)
 
 
-def _check_subject(report: Any, upload: Upload) -> None:
-    """Refuse an answer about something else."""
-    if report.input_sha256 != upload.sha256:
+def _check_subject(report: Any, sent: bytes) -> None:
+    """Refuse an answer about something else than what has this digest."""
+    if report.input_sha256 != sent:
         raise ServiceError("the service's answer is about something else than was sent")
 
 

@@ -20,7 +20,7 @@ from osteoserve_preprocessing.v1.shared_volume import agreed, can_be_shared, off
 
 
 class Upload:
-    """The messages of one request; every iteration starts anew, so a call can be repeated.
+    """The messages of one request, sent once.
 
     Args:
         voxels: (Z, Y, X), sent slice by slice.
@@ -40,6 +40,7 @@ class Upload:
         self._request = request
         self._header = header
         self.grid = grid
+        #: Of the voxels, 32 bytes; empty until the trailer is sent.
         self.sha256 = b""
 
     @property
@@ -56,13 +57,13 @@ class Upload:
         """Where the service puts its labels; None where it sends them.
 
         Args:
-            call: gRPC's, of the latest iteration.
+            call: gRPC's, which these messages are sent by.
         """
         del call
         return None
 
     def end(self) -> None:
-        """Let the latest iteration end, whatever it waits for."""
+        """Send no more."""
 
     def _frames(self) -> Iterator[Any]:
         for frame in frames(self._voxels):
@@ -74,31 +75,32 @@ class Upload:
 
 
 class SharedUpload(Upload):
-    """A volume's upload that offers its memory to the service, for whose word it waits.
+    """A volume's upload that offers its memory to the service, and waits for its word.
 
-    Each iteration has labels of its own: those of an earlier one may be in use.
+    Args:
+        voxels: (Z, Y, X) int16; `can_be_shared`.
+        request: As of `Upload`.
+        header: Its first message, in which the offer is filled in.
+        grid: As of `Upload`.
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __init__(
+        self,
+        voxels: npt.NDArray[np.int16],
+        request: Any,
+        header: Any,
+        grid: tuple[str, pb.Geometry | pb.ScintigramHeader],
+    ) -> None:
+        super().__init__(voxels, request, header, grid)
         self._agreed: Future[bool] = Future()
+        # New with every upload: labels of an earlier one may be in use.
         self._labels: npt.NDArray[np.uint8] = empty_shareable(self.shape, np.uint8)
-        self._header.shared.CopyFrom(offer(self._voxels, self._labels))
-        return self._messages(self._agreed)
+        header.shared.CopyFrom(offer(voxels, self._labels))
 
-    def place_of_labels(self, call: Any) -> npt.NDArray[np.uint8] | None:
-        """Where the service puts its labels; None where it sends them. Waits for its word."""
-        shared = agreed(call.initial_metadata())
-        self._agreed.set_result(shared)
-        return self._labels if shared else None
-
-    def end(self) -> None:
-        """Let the latest iteration end, whatever it waits for."""
-        self._agreed.cancel()
-
-    def _messages(self, agreement: Future[bool]) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:
         yield self._request(header=self._header)
         try:
-            shared = agreement.result()
+            shared = self._agreed.result()
         except CancelledError:
             return
         if shared:
@@ -107,6 +109,16 @@ class SharedUpload(Upload):
             yield self._request(trailer=trailer)
         else:
             yield from self._frames()
+
+    def place_of_labels(self, call: Any) -> npt.NDArray[np.uint8] | None:
+        """Where the service puts its labels; None where it sends them. Waits for its word."""
+        shared = agreed(call.initial_metadata())
+        self._agreed.set_result(shared)
+        return self._labels if shared else None
+
+    def end(self) -> None:
+        """Send no more, also where the service never said its word."""
+        self._agreed.cancel()
 
 
 def volume_upload(volume: Volume, request: Any, header: Any, *, share: bool = False) -> Upload:
