@@ -209,8 +209,11 @@ class Calls:
         call = StreamCall(context, self._limits, progress_response, self._clock)
 
         async def placed() -> None:
-            async with self._admission.call():
-                await work(call)
+            try:
+                async with self._admission.call():
+                    await work(call)
+            finally:
+                call.upload.let_go()
 
         await self._run(context, method, placed, call)
 

@@ -123,6 +123,8 @@ class VolumePipeline:
             sha256 = await confirming
         finally:
             await end(confirming)
+            # Its error would hold this frame, this frame it, and both the volume.
+            del confirming
         sampling = sampling_for(result.geometry, contract)
         summary = PreprocessingSummary.of(result, cautions(request, contract, sampling))
         names = {label.value: label.name for label in contract.labels}

@@ -26,3 +26,6 @@ async def in_thread(executor: Executor | None, work: Callable[[], Result]) -> Re
         if not future.cancel():
             await asyncio.wait([future])
         raise
+    finally:
+        # Its error would hold this frame, this frame it, and both the caller's arrays.
+        del future

@@ -66,6 +66,10 @@ class StreamUpload:
         """
         self._voxels, self.labels = voxels, labels
 
+    def let_go(self) -> None:
+        """Hold the caller's memory no longer: a call's own objects may live on for a while."""
+        self._voxels = self.labels = None
+
     async def receive(
         self, shape: tuple[int, int, int], dtype: type[Voxel], tell: Tell
     ) -> npt.NDArray[Voxel]:
