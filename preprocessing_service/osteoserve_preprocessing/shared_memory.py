@@ -54,9 +54,20 @@ class _Memory(mmap.mmap):
 
 
 def empty_shareable(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An array like numpy's ``empty``, in memory that can be shown to others; on Linux alone."""
+    """An array like numpy's ``empty``, in memory that can be shown to others.
+
+    Where the system gives no such memory (another than Linux, no descriptor left) it is an array
+    like any other, which `reference_to` tells: it is sent instead, and nothing else differs.
+    """
     if sys.platform != "linux":
         return np.empty(shape, dtype)
+    try:
+        return _empty_in_memory_file(shape, dtype)
+    except OSError:
+        return np.empty(shape, dtype)
+
+
+def _empty_in_memory_file(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     count, size = math.prod(shape), math.prod(shape) * np.dtype(dtype).itemsize
     descriptor = os.memfd_create("osteoserve", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import json
@@ -119,6 +120,18 @@ def test_who_guesses_is_shown_nothing(change: Callable[[Reference], Reference]) 
     array = shared()
     with pytest.raises(SharedMemoryError):
         attach(change(known(array)), SHAPE, np.int16)
+
+
+def test_without_such_memory_it_is_an_array_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "memfd_create", none_left)
+    array = shared()
+    assert np.array_equal(array, np.arange(60).reshape(SHAPE) * 500 - 15000)
+    assert reference_to(array) is None
 
 
 @contextmanager

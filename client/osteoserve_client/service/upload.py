@@ -79,6 +79,7 @@ class SharedUpload(Upload):
 
     Args:
         voxels: (Z, Y, X) int16; `can_be_shared`.
+        labels: The same shape, uint8, likewise: where the service may put its labels.
         request: As of `Upload`.
         header: Its first message, in which the offer is filled in.
         grid: As of `Upload`.
@@ -87,15 +88,15 @@ class SharedUpload(Upload):
     def __init__(
         self,
         voxels: npt.NDArray[np.int16],
+        labels: npt.NDArray[np.uint8],
         request: Any,
         header: Any,
         grid: tuple[str, pb.Geometry | pb.ScintigramHeader],
     ) -> None:
         super().__init__(voxels, request, header, grid)
         self._agreed: Future[bool] = Future()
-        # New with every upload: labels of an earlier one may be in use.
-        self._labels: npt.NDArray[np.uint8] = empty_shareable(self.shape, np.uint8)
-        header.shared.CopyFrom(offer(voxels, self._labels))
+        self._labels = labels
+        header.shared.CopyFrom(offer(voxels, labels))
 
     def __iter__(self) -> Iterator[Any]:
         yield self._request(header=self._header)
@@ -137,8 +138,13 @@ def volume_upload(volume: Volume, request: Any, header: Any, *, share: bool = Fa
             modality=pb.MODALITY_CT,
         )
     )
-    kind = SharedUpload if share and can_be_shared(volume.voxels) else Upload
-    return kind(volume.voxels, request, header, ("geometry", header.volume.geometry))
+    grid = ("geometry", header.volume.geometry)
+    if share and can_be_shared(volume.voxels):
+        # New with every upload: labels of an earlier one may be in use.
+        labels: npt.NDArray[np.uint8] = empty_shareable(volume.voxels.shape, np.uint8)
+        if can_be_shared(labels):
+            return SharedUpload(volume.voxels, labels, request, header, grid)
+    return Upload(volume.voxels, request, header, grid)
 
 
 def scintigram_upload(scan: Scintigram, header: pb.SegmentScintigramHeader) -> Upload:

@@ -19,9 +19,9 @@ SHARED: Final = ("x-osteoserve-memory", "shared")
 _INT16: Final = np.dtype("<i2")
 
 
-def can_be_shared(voxels: npt.NDArray[np.int16]) -> bool:
-    """Whether a volume lies whole, and as it would be sent, in memory that others can be shown."""
-    return voxels.dtype == _INT16 and reference_to(voxels) is not None
+def can_be_shared(array: npt.NDArray[Any]) -> bool:
+    """Whether voxels or labels lie whole, and as they would be sent, where others can see them."""
+    return array.dtype in (_INT16, np.uint8) and reference_to(array) is not None
 
 
 def offer(voxels: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]) -> pb.SharedVolume:
