@@ -19,6 +19,7 @@ from osteoserve_client.errors import (
     ServiceNotTrustedError,
     ServiceUnavailableError,
 )
+from osteoserve_client.label_counts import check_counts
 from osteoserve_client.scintigram import Scintigram
 from osteoserve_client.service.answer import Answer, OnProgress
 from osteoserve_client.service.credentials import Credentials, host_and_port, is_loopback
@@ -147,7 +148,7 @@ class ServiceClient:
 
         (labels,), report, sent = self._stream(self._stub.Segment, upload, 1, on_progress)
         _check_subject(report, sent)
-        _check_measured(labels, report)
+        check_counts(labels, report)
         return labels, report
 
     def segment_scintigram(
@@ -330,20 +331,3 @@ def _check_known(labels: npt.NDArray[np.uint8], model: pb.Model) -> None:
     known[[0, *(label.value for label in model.labels)]] = True
     if not known[labels].all():
         raise ServiceError(f"the answer holds labels that {model.name} does not declare")
-
-
-def _check_measured(labels: npt.NDArray[np.uint8], report: pb.SegmentReport) -> None:
-    """Refuse labels that are not those which were measured, or that the model does not have."""
-    if {one.value for one in report.labels} != {one.value for one in report.model.labels}:
-        raise ServiceError(f"the answer does not measure the labels of {report.model.name}")
-    unknown = np.count_nonzero(labels)
-    for measure in report.labels:
-        # Slice by slice: a comparison of the whole map would take as much memory again.
-        voxels = sum(int(np.count_nonzero(slice_ == measure.value)) for slice_ in labels)
-        if voxels != measure.voxels:
-            raise ServiceError(
-                f"the answer holds {voxels} voxels of {measure.name}, its report {measure.voxels}"
-            )
-        unknown -= voxels
-    if unknown:
-        raise ServiceError(f"the answer holds labels that {report.model.name} does not declare")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -15,7 +14,7 @@ from osteoserve_client.service.options import VIEW_MESSAGES
 from osteoserve_preprocessing.geometry import Volume
 from osteoserve_preprocessing.shared_memory import empty_shareable
 from osteoserve_preprocessing.v1 import preprocessing_pb2 as pb
-from osteoserve_preprocessing.v1.framing import frames, geometry_to_message
+from osteoserve_preprocessing.v1.framing import frames, geometry_to_message, trailer_of
 from osteoserve_preprocessing.v1.shared_volume import agreed, can_be_shared, offer
 
 
@@ -105,8 +104,8 @@ class SharedUpload(Upload):
         except CancelledError:
             return
         if shared:
-            self.sha256 = hashlib.sha256(self._voxels.data).digest()
-            trailer = pb.Trailer(byte_count=self._voxels.nbytes, sha256=self.sha256)
+            trailer = trailer_of(self._voxels)
+            self.sha256 = trailer.sha256
             yield self._request(trailer=trailer)
         else:
             yield from self._frames()

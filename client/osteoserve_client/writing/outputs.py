@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osteoserve_client.errors import ServiceError
+from osteoserve_client.label_counts import check_counts
 from osteoserve_client.reading import onto_source_slices
 from osteoserve_client.study import Study
 from osteoserve_client.writing.dicom_source import check_references, dicom_source
@@ -93,16 +94,7 @@ def check_agreement(study: Study, labels: npt.NDArray[np.uint8], report: pb.Segm
             f"the label map is {labels.dtype} {labels.shape}, the study needs uint8 "
             f"{study.volume.geometry.shape}"
         )
-    values = [label.value for label in report.model.labels]
-    # Slice by slice: a comparison of the whole map would take as much memory again.
-    counts = {
-        value: sum(int(np.count_nonzero(slice_ == value)) for slice_ in labels) for value in values
-    }
-    if sum(counts.values()) != np.count_nonzero(labels):
-        raise ServiceError("the label map holds values that are no labels of the model")
-    reported = {measure.value: measure.voxels for measure in report.labels}
-    if counts != reported:
-        raise ServiceError("the label map does not hold as many voxels as its report says")
+    check_counts(labels, report)
 
 
 def _writers(

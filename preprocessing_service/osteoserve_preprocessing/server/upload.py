@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
@@ -15,7 +14,7 @@ from osteoserve_preprocessing.errors import StreamTimeoutError, UploadError
 from osteoserve_preprocessing.server.exchange import Progress, Stage, Tell, Voxel
 from osteoserve_preprocessing.server.limits import Limits
 from osteoserve_preprocessing.server.threads import in_thread
-from osteoserve_preprocessing.v1.framing import Receiver
+from osteoserve_preprocessing.v1.framing import Receiver, trailer_of
 
 #: How many bytes arrive between two words of progress.
 PROGRESS_BYTES = 16 << 20
@@ -90,7 +89,7 @@ class StreamUpload:
         slices, rows, columns = shape
         await tell(Progress(Stage.RECEIVING, 0, slices))
         if self._voxels is not None:
-            return self._voxels.reshape(shape).astype(dtype, copy=False)
+            return self._voxels.astype(dtype, copy=False)
         wire = np.dtype(dtype).newbyteorder("<")
         slice_bytes = rows * columns * wire.itemsize
         receiver = Receiver(slices * slice_bytes)
@@ -128,10 +127,10 @@ class StreamUpload:
         kind = message.WhichOneof("payload")
         if kind != "trailer":
             raise UploadError(f"expected the trailer, not {kind or 'nothing'}")
-        digest = await in_thread(None, lambda: hashlib.sha256(voxels.data).digest())
-        if (message.trailer.byte_count, message.trailer.sha256) != (voxels.nbytes, digest):
+        own, theirs = await in_thread(None, lambda: trailer_of(voxels)), message.trailer
+        if (theirs.byte_count, theirs.sha256) != (own.byte_count, own.sha256):
             raise UploadError("count or SHA-256 of the trailer is not that of the shared voxels")
-        self.sha256, self.received_bytes = digest, voxels.nbytes
+        self.sha256, self.received_bytes = own.sha256, own.byte_count
 
     async def _next(self, patience_s: float) -> Any:
         try:

@@ -56,6 +56,11 @@ def frames(*arrays: Array, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes | p
     yield pb.Trailer(byte_count=count, sha256=digest.digest())
 
 
+def trailer_of(array: Array) -> pb.Trailer:
+    """The trailer that vouches for an array which lies in memory as it would be sent."""
+    return pb.Trailer(byte_count=array.nbytes, sha256=hashlib.sha256(array.data).digest())
+
+
 class Receiver:
     """Collects the chunks of one stream in memory of exactly the declared size.
 
