@@ -13,7 +13,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.coarse import CoarseRange, Mask
+from osteoserve_preprocessing.core.coarse import BLOCK, CoarseRange, Mask
 from osteoserve_preprocessing.core.stretcher.cavities import close_cavities
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
 
@@ -52,61 +52,67 @@ def find_patient(coarse: CoarseRange, bright_hu: int) -> Mask:
 
 
 def _thick_parts(coarse: CoarseRange, bright_hu: int) -> Mask:
+    parts = cc3d.connected_components(_opened(coarse), connectivity=26)
+    large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
+    large[0] = False
+    patient = np.zeros(parts.shape, dtype=np.bool_)
+    for number in np.flatnonzero(large):
+        part = parts == number
+        if not _is_shells(coarse, part, bright_hu):
+            patient |= part
+    return patient
+
+
+def _opened(coarse: CoarseRange) -> Mask:
+    """What is dense, without what is thin."""
     thick = np.empty(coarse.cells, dtype=np.bool_)
     for block, cells in coarse.blocks():
         core = erode(cells, _dense(cells), HALF_THICKNESS_MM)
         grown = dilate(cells, core, HALF_THICKNESS_MM)
         np.logical_and(grown, cells.highest > DENSE_HU, out=thick[block])
-    parts = cc3d.connected_components(thick, connectivity=26)
-    large = _largest_sections(parts) * coarse.cell_cm2 >= SMALLEST_SECTION_CM2
-    large[0] = False
-    boxes = cc3d.statistics(parts)["bounding_boxes"]
-    patient = np.full(parts.shape, False)
-    for number in np.flatnonzero(large):
-        box = boxes[number]
-        part = parts[box] == number
-        if not _is_shells(coarse, part, coarse.lowest[box], bright_hu):
-            patient[box] |= part
-    return patient
+    return thick
 
 
-def _is_shells(
-    coarse: CoarseRange, part: Mask, lowest: npt.NDArray[np.int16], bright_hu: int
-) -> bool:
+def _is_shells(coarse: CoarseRange, part: Mask, bright_hu: int) -> bool:
     soft = sum(
         int(np.count_nonzero(cells & (low <= bright_hu)))
-        for cells, low in zip(part, lowest, strict=True)
+        for cells, low in zip(part, coarse.lowest, strict=True)
     )
     if soft >= SHELLS_SHARE_SOFT * np.count_nonzero(part):
         return False
-    return not erode(coarse, part, SHELLS_HALF_THICKNESS_MM).any()
+    boxed = part[_box_of(part)]
+    blocks = (boxed[first : first + BLOCK] for first in range(0, len(boxed), BLOCK))
+    return not any(erode(coarse, block, SHELLS_HALF_THICKNESS_MM).any() for block in blocks)
+
+
+def _box_of(part: Mask) -> tuple[slice, ...]:
+    """The smallest box that holds a part."""
+    filled = (np.flatnonzero(part.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
+    return tuple(slice(int(along[0]), int(along[-1]) + 1) for along in filled)
 
 
 def _dense(coarse: CoarseRange) -> Mask:
     """Cells that are dense throughout; where the scan is noisy, that are dense on average."""
-    dense = np.empty(coarse.cells, dtype=np.bool_)
-    for lowest, highest, slice_ in zip(coarse.lowest, coarse.highest, dense, strict=True):
-        if coarse.noise_hu > NOISY_HU:
-            middle = (lowest.astype(np.int32) + highest) // 2
-            np.greater(_sum_3x3(middle), 9 * DENSE_HU, out=slice_)
-        else:
-            # A voxel here and there is noise all the same: most of its neighbours decide.
-            cells = lowest > DENSE_HU
-            np.logical_or(cells, _sum_3x3(cells.view(np.uint8)) >= 6, out=slice_)
-    return dense
+    if coarse.noise_hu > NOISY_HU:
+        middle = (coarse.lowest.astype(np.int32) + coarse.highest) // 2
+        return np.greater(_sum_3x3(middle), 9 * DENSE_HU)
+    # A voxel here and there is noise all the same: most of its neighbours decide.
+    cells = coarse.lowest > DENSE_HU
+    return cells | (_sum_3x3(cells.view(np.uint8)) >= 6)
 
 
 def _sum_3x3(cells: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
-    """Sum of each cell of a slice and its neighbours; the border goes on."""
-    return _sum_of_three(_sum_of_three(cells).T).T
+    """Sum of each cell and its neighbours in the slice; the border goes on."""
+    return _sum_of_three(_sum_of_three(cells, 1), 2)
 
 
-def _sum_of_three(rows: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
-    total = rows.copy()
-    total[0] += rows[0]
-    total[1:] += rows[:-1]
-    total[:-1] += rows[1:]
-    total[-1] += rows[-1]
+def _sum_of_three(cells: npt.NDArray[Integer], axis: int) -> npt.NDArray[Integer]:
+    total = cells.copy()
+    sums, single = np.moveaxis(total, axis, 0), np.moveaxis(cells, axis, 0)
+    sums[0] += single[0]
+    sums[1:] += single[:-1]
+    sums[:-1] += single[1:]
+    sums[-1] += single[-1]
     return total
 
 

@@ -27,21 +27,20 @@ def find_buried_shell(coarse: Coarse, patient: Mask, table: Table, bright_hu: in
         the table. Bone is parted from it by skin; and what goes on deeper into the patient is
         taken for bone even where it is not.
     """
-    surface, shell, bone = (np.empty(patient.shape, dtype=np.bool_) for _ in range(3))
+    surface = np.empty(patient.shape, dtype=np.bool_)
     touches = False
     for block, cells in coarse.blocks():
-        bright = cells.highest > bright_hu
         deep = dilate(cells, table.past.mask(block), DEPTH_MM)
         np.logical_and(deep, patient[block], out=surface[block])
-        np.logical_and(bright, surface[block] | ~patient[block], out=shell[block])
-        np.logical_and(bright, patient[block], out=bone[block])
         near = dilate(cells, table.bright(block), DEPTH_MM)
-        touches |= bool((bone[block] & surface[block] & near).any())
+        near &= surface[block]
+        touches |= bool((near & (cells.highest > bright_hu)).any())
     if not touches:
         return np.zeros_like(patient)
+    bright = coarse.highest > bright_hu
+    bone = bright & patient
     buried = bone & surface
-    buried &= _connected(shell, table.bright(slice(None)))
-    del shell
+    buried &= _connected(bright & (surface | ~patient), table.bright(slice(None)))
     np.greater(buried, _connected(bone, bone & ~surface), out=buried)
     return buried
 

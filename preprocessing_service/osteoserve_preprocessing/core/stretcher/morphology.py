@@ -1,7 +1,7 @@
 """Dilation and erosion by a disk within each slice, many times faster than by its every cell.
 
 A disk is a stack of rows; a mask grown sideways by each row's half width, step by step, is put
-together row by row. A slice of cells stays in the processor's cache meanwhile.
+together row by row. All slices at once: give it blocks, which stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -46,22 +46,19 @@ def _half_widths(coarse: Coarse, radius_mm: float) -> list[int]:
 
 
 def _spread(mask: Mask, half_widths: list[int]) -> Mask:
+    spread = np.zeros(mask.shape, dtype=np.bool_)
+    if not mask.any():
+        return spread
     up, side = len(half_widths) // 2, max(half_widths)
-    rows, columns = mask.shape[1:]
-    padded = np.zeros((rows + 2 * up, columns + 2 * side), dtype=np.bool_)
-    # Not zeros: each of their pages faults twice when it is first read, then written.
-    spread = np.empty(mask.shape, dtype=np.bool_)
-    for cells, grown in zip(mask, spread, strict=True):
-        grown.fill(False)
-        if not cells.any():
-            continue
-        padded[up : up + rows, side : side + columns] = cells
-        wide = padded[:, side : side + columns].copy()
-        for width in range(side + 1):
-            if width:
-                wide |= padded[:, side - width : side - width + columns]
-                wide |= padded[:, side + width : side + width + columns]
-            for row, half_width in enumerate(half_widths):
-                if half_width == width:
-                    grown |= wide[row : row + rows]
+    slices, rows, columns = mask.shape
+    padded = np.zeros((slices, rows + 2 * up, columns + 2 * side), dtype=np.bool_)
+    padded[:, up : up + rows, side : side + columns] = mask
+    wide = padded[:, :, side : side + columns].copy()
+    for width in range(side + 1):
+        if width:
+            wide |= padded[:, :, side - width : side - width + columns]
+            wide |= padded[:, :, side + width : side + width + columns]
+        for row, half_width in enumerate(half_widths):
+            if half_width == width:
+                spread |= wide[:, row : row + rows]
     return spread

@@ -12,7 +12,15 @@ from osteoserve_preprocessing.core.options import StretcherMethod
 from osteoserve_preprocessing.core.stretcher.body import DENSE_HU, find_patient
 from osteoserve_preprocessing.core.stretcher.clearing import KEEP, codes_of, voxels_of
 from osteoserve_preprocessing.core.stretcher.milara import milara_mask
-from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, LEFT, RIGHT, Past, beside
+from osteoserve_preprocessing.core.stretcher.sides import (
+    BACK,
+    FRONT,
+    LEFT,
+    RIGHT,
+    Past,
+    beside,
+    cells_of,
+)
 from osteoserve_preprocessing.core.stretcher.table import find_loose, find_table
 from osteoserve_preprocessing.core.voxel_mask import VoxelMask
 from osteoserve_preprocessing.geometry import Volume
@@ -119,7 +127,7 @@ def _by_milara(volume: Volume) -> tuple[VoxelMask, str]:
 
 
 def _what_was_left(coarse: Coarse, left: Mask, sides: tuple[Past, ...]) -> str:
-    millilitres = beside(sides, np.nonzero(left)) * coarse.cell_ml
+    millilitres = beside(sides, cells_of(left)) * coarse.cell_ml
     if millilitres < WORTH_A_WORD_ML:
         return ""
     return (

@@ -39,30 +39,34 @@ class Past:
     def of(cls, patient: Mask, side: int) -> Past:
         """Look at a patient, (z, y, x) bool and not empty, from the other side."""
         axis = _axis(side)
-        seen = patient if _backwards(side) else np.flip(patient, axis)
-        first = np.argmax(seen, axis=axis)
-        lines = patient.any(axis=axis)
-        last = np.where(lines, patient.shape[axis] - 1 - first, -1)
+        # From 1, so that 0 is left for lines that hold none.
+        depths = _depths(side, patient.shape)[:, None] + np.int16(1)
+        numbers = depths if axis == 1 else depths.T
+        last = np.empty((len(patient), patient.shape[3 - axis]), dtype=np.int16)
+        for slice_, deepest in zip(patient, last, strict=True):
+            np.max(slice_ * numbers, axis=axis - 1, out=deepest)
+        last -= 1
         lowest = last.max(axis=1)
         lowest[lowest < 0] = lowest.max()
-        return cls(side, np.where(lines, last, lowest[:, None]).astype(np.int16), patient.shape)
+        return cls(side, np.where(last < 0, lowest[:, None], last), patient.shape)
 
     def holds(self, cells: Cells) -> npt.NDArray[np.bool_]:
         """Which of these cells lie there, (n,) bool."""
         axis = _axis(self.side)
-        deep = self._depths()[cells[axis]]
+        deep = _depths(self.side, self.shape)[cells[axis]]
         past: npt.NDArray[np.bool_] = deep > self.last[cells[0], cells[3 - axis]]
         return past
 
     def mask(self, block: slice) -> Mask:
         """All of them in some slices, (z, y, x) bool."""
         if _axis(self.side) == 1:
-            return self._depths()[None, :, None] > self.last[block, None, :]
-        return self._depths()[None, None, :] > self.last[block, :, None]
+            return _depths(self.side, self.shape)[None, :, None] > self.last[block, None, :]
+        return _depths(self.side, self.shape)[None, None, :] > self.last[block, :, None]
 
-    def _depths(self) -> npt.NDArray[np.int16]:
-        depths = np.arange(self.shape[_axis(self.side)], dtype=np.int16)
-        return depths[::-1] if _backwards(self.side) else depths
+
+def cells_of(mask: Mask) -> Cells:
+    """The cells that are set, in C order; by one index, which numpy finds many times faster."""
+    return np.unravel_index(np.flatnonzero(mask), mask.shape)
 
 
 def beside(sides: Iterable[Past], cells: Cells) -> int:
@@ -76,3 +80,9 @@ def _axis(side: int) -> int:
 
 def _backwards(side: int) -> bool:
     return side in (FRONT, RIGHT)
+
+
+def _depths(side: int, shape: tuple[int, ...]) -> npt.NDArray[np.int16]:
+    """How deep the lines across that side lie, counted towards it."""
+    depths = np.arange(shape[_axis(side)], dtype=np.int16)
+    return depths[::-1] if _backwards(side) else depths

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import cc3d
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from osteoserve_preprocessing.core.coarse import Coarse, Mask
 from osteoserve_preprocessing.core.stretcher.body import DENSE_HU
 from osteoserve_preprocessing.core.stretcher.morphology import touch
-from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, Cells, Past
+from osteoserve_preprocessing.core.stretcher.sides import BACK, FRONT, Cells, Past, cells_of
 
 #: A table runs along the patient: through half of the slices, or at least this far.
 SHORTEST_MM = 60.0
@@ -64,28 +63,23 @@ class Loose:
     """What is dense and not the patient, in parts that hang together in 3-D.
 
     Args:
-        parts: (z, y, x) number of the part, 0 for none.
+        parts: How many there are; their numbers begin with 1.
         bright: (z, y, x) bool, those of its cells with a voxel that could be bone.
         persistent: (z, y, x) bool, where something loose stays along the slices.
         cells: (z, y, x) indices of the cells of all parts.
-        boxes: Bounding box of each part, by number.
+        numbers: (n,) the part of each of ``cells``.
     """
 
-    parts: npt.NDArray[np.unsignedinteger[Any]]
+    parts: int
     bright: Mask
     persistent: Mask
     cells: Cells
-    boxes: list[tuple[slice, slice, slice]]
-
-    @cached_property
-    def numbers(self) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """(n,) the part of each of ``cells``."""
-        return self.parts[self.cells]
+    numbers: npt.NDArray[np.unsignedinteger[Any]]
 
     def count(self, counted: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.intp]:
         """Cells of each part, by number; those of ``cells`` alone that are to be counted."""
         numbers = self.numbers if counted is None else self.numbers[counted]
-        return np.bincount(numbers, minlength=len(self.boxes))
+        return np.bincount(numbers, minlength=self.parts + 1)
 
 
 def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
@@ -102,14 +96,14 @@ def find_loose(coarse: Coarse, patient: Mask, bright_hu: int) -> Loose:
         np.greater(cells.highest > DENSE_HU, touch(patient[block]), out=dense[block])
         np.logical_and(dense[block], cells.highest > bright_hu, out=bright[block])
     persistent = _persistent(coarse, dense)
-    parts = cc3d.connected_components(dense, connectivity=26)
-    del dense
+    parts: npt.NDArray[np.unsignedinteger[Any]] = cc3d.connected_components(dense, connectivity=26)
+    places = cells_of(dense)
     return Loose(
-        parts=parts,
+        parts=int(parts.max()),
         bright=bright,
         persistent=persistent,
-        cells=np.nonzero(parts),
-        boxes=cc3d.statistics(parts)["bounding_boxes"],
+        cells=places,
+        numbers=parts[places],
     )
 
 
@@ -159,7 +153,7 @@ def _tables(coarse: Coarse, loose: Loose, lasting: Mask, there: Mask, side: int)
     long_study = coarse.cells[0] * coarse.spacing[0] >= SHORTEST_STUDY_MM
     rails = (past >= RAIL_SHARE_BEYOND * cells) & (side == BACK) & long_study
     for number in np.flatnonzero(tables):
-        part = loose.parts[loose.boxes[number]] == number
+        part = tuple(along[loose.numbers == number] for along in loose.cells)
         wide = rails[number] or _width(coarse, part, side) >= NARROWEST_MM[side]
         tables[number] = wide and _is_long(coarse, part)
     if tables.any() and long_study:
@@ -167,23 +161,31 @@ def _tables(coarse: Coarse, loose: Loose, lasting: Mask, there: Mask, side: int)
     return tables
 
 
-def _is_long(coarse: Coarse, part: Mask) -> bool:
-    """Whether a part, cut out by its box, runs along the patient."""
-    length, slices = part.shape[0], coarse.cells[0]
+def _is_long(coarse: Coarse, part: Cells) -> bool:
+    """Whether a part runs along the patient."""
+    length, slices = _length(part), coarse.cells[0]
     return length >= 0.5 * slices or length * coarse.spacing[0] >= SHORTEST_MM
 
 
-def _width(coarse: Coarse, part: Mask, side: int) -> float:
+def _width(coarse: Coarse, part: Cells, side: int) -> float:
     """Mean width of a part's trace in a slice, in mm, seen from that side."""
     across = 2 if side in (BACK, FRONT) else 1
-    return float(part.any(axis=3 - across).sum()) * coarse.spacing[across] / part.shape[0]
+    trace = np.unique(part[0] * coarse.cells[across] + part[across])
+    return float(trace.size * coarse.spacing[across] / _length(part))
+
+
+def _length(part: Cells) -> int:
+    """Slices from a part's first to its last."""
+    return int(part[0][-1] - part[0][0]) + 1
 
 
 def _persistent(coarse: Coarse, mask: Mask) -> Mask:
     """Where the mask, give or take a cell, is set in half of the slices round about."""
     reach = max(1, round(PERSISTENCE_MM / coarse.spacing[0]))
-    near, slices = touch(mask), len(mask)
-    enough = np.empty(mask.shape, dtype=np.bool_)
+    slices = len(mask)
+    near, enough = np.empty_like(mask), np.empty_like(mask)
+    for block, _ in coarse.blocks():
+        near[block] = touch(mask[block])
     set_in = near[:reach].sum(axis=0, dtype=np.int16)
     for k in range(slices):
         first, end = max(k - reach, 0), min(k + reach + 1, slices)
