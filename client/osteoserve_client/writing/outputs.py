@@ -68,8 +68,8 @@ def write_outputs(
     created = created or datetime.now(UTC)
     writers = _writers(study, labels, report, created)
     with all_or_nothing(out, owned=OWNED_NAMES) as transaction:
-        for name, writer in writers.items():
-            transaction.write(name, writer)
+        # The segmentation object keeps the interpreter's lock, picture and label map mostly do not.
+        transaction.write_two_at_a_time(writers)
     return tuple(out / name for name in writers)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,13 +35,36 @@ class Transaction:
         Raises:
             OutputError: The file could not be written: disk full, quota, permission.
         """
+        self._stage(name, writer)
+        self.names.append(name)
+
+    def write_two_at_a_time(self, writers: Mapping[str, Callable[[Path], None]]) -> None:
+        """Write several files in two threads; where one fails, the others are not begun.
+
+        Args:
+            writers: By name of the file. Not more than one of them may act on the whole process,
+                as whatever catches warnings does.
+
+        Raises:
+            OutputError: As for `write`.
+        """
+        with ThreadPoolExecutor(2) as pool:
+            staged = [pool.submit(self._stage, *each) for each in writers.items()]
+            try:
+                for each in staged:
+                    each.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        self.names.extend(writers)
+
+    def _stage(self, name: str, writer: Callable[[Path], None]) -> None:
         path = self._staging / name
         try:
             writer(path)
             sync(path)
         except OSError as error:
             raise _output_error(name, error) from error
-        self.names.append(name)
 
 
 @contextmanager

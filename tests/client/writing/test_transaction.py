@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -51,6 +52,30 @@ def attempt(out: Path, **writers: Callable[[Path], object]) -> None:
 def test_every_file_appears_and_nothing_else(tmp_path: Path) -> None:
     attempt(tmp_path / "new" / "folder", a=writing("new"), b=writing("new"))
     assert contents(tmp_path / "new" / "folder") == {"a.txt": "new", "b.txt": "new"}
+
+
+def test_files_written_two_at_a_time_appear_together(tmp_path: Path) -> None:
+    with all_or_nothing(tmp_path, owned=OWNED) as transaction:
+        met = Barrier(2, timeout=30)
+
+        def meeting(path: Path) -> None:
+            met.wait()
+            path.write_text("new")
+
+        transaction.write_two_at_a_time({"a.txt": meeting, "b.txt": meeting})
+        assert not set(OWNED) & {path.name for path in tmp_path.iterdir()}
+    assert contents(tmp_path) == {"a.txt": "new", "b.txt": "new"}
+
+
+def test_where_one_of_two_at_a_time_fails_none_appears(tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    writers = {"a.txt": writing("new"), "b.txt": failing, "c.txt": writing("new")}
+    with (
+        pytest.raises(OutputError, match=r"b\.txt could not be written: No space left"),
+        all_or_nothing(out, owned=OWNED) as transaction,
+    ):
+        transaction.write_two_at_a_time(writers)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_writer_leaves_no_file_and_no_folder(tmp_path: Path) -> None:
