@@ -70,13 +70,16 @@ def _trunk(slice_: npt.NDArray[np.int16], x: float) -> Mask:
 
 
 def _table(slice_: npt.NDArray[np.int16], kind: str, gap: float) -> Mask:
-    """A shell of 300 HU round foam; ``gap`` is its distance from the back, mm."""
+    """A shell of 300 HU round foam, or a solid board; ``gap`` is its distance from the back, mm."""
     rows = (np.arange(ROWS) - ROWS / 2)[:, None] * PIXEL_MM
     columns = (np.arange(COLUMNS) - COLUMNS / 2)[None, :] * PIXEL_MM
-    bend = {"flat": 0.0, "curved": 1.0, "double": 1.0}[kind]
+    bend = {"flat": 0.0, "board": 0.0, "curved": 1.0, "double": 1.0}[kind]
+    thickness = 12 if kind == "board" else 40
     top = 80 + gap - bend * columns**2 / 900
-    inside = (rows >= top) & (rows <= top + 40) & (np.abs(columns) <= 200)
+    inside = (rows >= top) & (rows <= top + thickness) & (np.abs(columns) <= 200)
     core = (rows >= top + 4) & (rows <= top + 36) & (np.abs(columns) <= 196)
+    if kind == "board":
+        core = np.zeros_like(inside)
     shell = inside & ~core
     if kind == "double":
         shell |= core & (rows >= top + 8) & (rows <= top + 11)

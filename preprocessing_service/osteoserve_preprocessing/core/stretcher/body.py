@@ -13,7 +13,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from osteoserve_preprocessing.core.coarse import BLOCK, CoarseRange, Mask
+from osteoserve_preprocessing.core.coarse import CoarseRange, Mask
 from osteoserve_preprocessing.core.stretcher.cavities import close_cavities
 from osteoserve_preprocessing.core.stretcher.morphology import dilate, erode
 
@@ -80,15 +80,11 @@ def _is_shells(coarse: CoarseRange, part: Mask, bright_hu: int) -> bool:
     )
     if soft >= SHELLS_SHARE_SOFT * np.count_nonzero(part):
         return False
-    boxed = part[_box_of(part)]
-    blocks = (boxed[first : first + BLOCK] for first in range(0, len(boxed), BLOCK))
-    return not any(erode(coarse, block, SHELLS_HALF_THICKNESS_MM).any() for block in blocks)
-
-
-def _box_of(part: Mask) -> tuple[slice, ...]:
-    """The smallest box that holds a part."""
-    filled = (np.flatnonzero(part.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
-    return tuple(slice(int(along[0]), int(along[-1]) + 1) for along in filled)
+    # Of whole slices: at the edge of its own box a part would be taken to go on.
+    eroded = (
+        erode(cells, part[block], SHELLS_HALF_THICKNESS_MM) for block, cells in coarse.blocks()
+    )
+    return not any(thick.any() for thick in eroded)
 
 
 def _dense(coarse: CoarseRange) -> Mask:

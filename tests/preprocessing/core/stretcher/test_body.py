@@ -33,7 +33,7 @@ def assert_law(scene: Any, *, share: float = 0.99) -> None:
 
 
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
-@pytest.mark.parametrize("kind", ["flat", "curved", "double"])
+@pytest.mark.parametrize("kind", ["flat", "curved", "double", "board"])
 def test_table_goes_and_patient_stays_however_they_lie(
     draw_scene: Any, kind: str, turn: Any
 ) -> None:
