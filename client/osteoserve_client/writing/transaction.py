@@ -39,7 +39,7 @@ class Transaction:
         self.names.append(name)
 
     def write_two_at_a_time(self, writers: Mapping[str, Callable[[Path], None]]) -> None:
-        """Write several files in two threads; where one fails, the others are not begun.
+        """Write several files in two threads; where one fails, the others may be left out.
 
         Args:
             writers: By name of the file. Not more than one of them may act on the whole process,
@@ -49,13 +49,8 @@ class Transaction:
             OutputError: As for `write`.
         """
         with ThreadPoolExecutor(2) as pool:
-            staged = [pool.submit(self._stage, *each) for each in writers.items()]
-            try:
-                for each in staged:
-                    each.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            # Raises what a writer raised, and cancels those that were not begun.
+            list(pool.map(self._stage, writers, writers.values()))
         self.names.extend(writers)
 
     def _stage(self, name: str, writer: Callable[[Path], None]) -> None:

@@ -77,9 +77,7 @@ def _table(slice_: npt.NDArray[np.int16], kind: str, gap: float) -> Mask:
     thickness = 12 if kind == "board" else 40
     top = 80 + gap - bend * columns**2 / 900
     inside = (rows >= top) & (rows <= top + thickness) & (np.abs(columns) <= 200)
-    core = (rows >= top + 4) & (rows <= top + 36) & (np.abs(columns) <= 196)
-    if kind == "board":
-        core = np.zeros_like(inside)
+    core = (rows >= top + 4) & (rows <= top + 36) & (np.abs(columns) <= 196) & (kind != "board")
     shell = inside & ~core
     if kind == "double":
         shell |= core & (rows >= top + 8) & (rows <= top + 11)

@@ -108,7 +108,7 @@ def _by_body(volume: Volume) -> tuple[VoxelMask, str]:
     table = find_table(coarse, sides, loose)
     if table is None:
         return nothing, _what_was_left(coarse, loose.bright, sides)
-    del loose  # half of what all of this takes
+    del loose  # the places of all its cells
     codes = codes_of(coarse, patient, table, TABLE_HU)
     left = table.shining & (codes == KEEP)
     return voxels_of(coarse, codes, volume, TABLE_HU), _what_was_left(coarse, left, sides)
